@@ -1,0 +1,1 @@
+"""Time-limited trials of applications on Lagoon, handed out by Dagster pipelines."""

@@ -1,0 +1,1 @@
+"""One verb a file. Nothing here knows Dagster or HTTP."""

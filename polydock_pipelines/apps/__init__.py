@@ -1,0 +1,1 @@
+"""App types as data: which step runs at which stage."""

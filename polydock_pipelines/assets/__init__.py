@@ -1,0 +1,1 @@
+"""Dagster assets: the nouns an operator looks at."""

@@ -1,0 +1,1 @@
+"""The `polydock` command; one file a noun."""

@@ -1,0 +1,1 @@
+"""Clients of the outside: one module or package a remote system."""

@@ -1,0 +1,1 @@
+"""Lagoon: GraphQL over HTTP, tokens over SSH."""

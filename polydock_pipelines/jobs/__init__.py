@@ -1,0 +1,1 @@
+"""Dagster jobs: ops that unpack config, call one action and add metadata."""

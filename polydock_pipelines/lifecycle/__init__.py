@@ -1,0 +1,1 @@
+"""The lifecycle of an instance: one table and pure functions. Standard library only."""

@@ -1,0 +1,198 @@
+"""From an outcome to the next state: the only place that decides what follows.
+
+Pure: `db.claim`, `db.apply` and the operator's actions call these and write what they return.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from polydock_pipelines.lifecycle.outcome import Done, Failed, Outcome, Unreachable, Waiting
+from polydock_pipelines.lifecycle.status import Phase, Resting, StageStatus
+from polydock_pipelines.lifecycle.table import (
+    FAILED,
+    REMOVABLE,
+    STAGES,
+    STATUSES,
+    WISHES,
+    Crossroads,
+    Kind,
+    Stage,
+    Wish,
+    leg_of,
+    stage_of,
+)
+
+BACK_OFF = tuple(timedelta(seconds=s) for s in (30, 60, 120, 300, 600))
+"""Pause after the first, second, … failed attempt; the last one holds from there on."""
+
+
+class NotAllowedError(Exception):
+    """An operator asked for what the table does not allow; the message says what is possible."""
+
+
+@dataclass(frozen=True)
+class Change:
+    """What to write: the statuses to walk through, in order, and what goes with the last one."""
+
+    statuses: tuple[str, ...]
+    """Wire strings; empty when the status stays."""
+    message: str = ""
+    stage: str | None = None
+    """The stage that is entered anew: its clock, attempts and intents begin. None: none is."""
+    due_at: datetime | None = None
+    """When somebody must look again; None when it rests."""
+    attempt: int = 0
+    """Attempts spent in the stage so far."""
+    is_endpoint_away: bool = False
+    """The deadline moves by as long as the pause lasts."""
+
+
+def pending(stage: str) -> str:
+    """Return the wire string of *stage* waiting to begin."""
+    return StageStatus(stage, Phase.PENDING).wire
+
+
+def running(stage: str) -> str:
+    """Return the wire string of *stage* being worked on."""
+    return StageStatus(stage, Phase.RUNNING).wire
+
+
+def failed(stage: str) -> str:
+    """Return the wire string of *stage* having failed for good."""
+    return StageStatus(stage, Phase.FAILED).wire
+
+
+def deadline(stage: Stage, since: datetime) -> datetime:
+    """Return when an instance that entered *stage* at *since* must have left it."""
+    return since + stage.limit
+
+
+def enter(stage: str, now: datetime, *via: str, message: str = "") -> Change:
+    """Return the change that begins *stage*, due at once, after walking through *via*."""
+    return Change((*via, pending(stage)), message or STAGES[stage].label, stage, due_at=now)
+
+
+@dataclass(frozen=True)
+class Position:
+    """Where an instance stands when an outcome arrives."""
+
+    stage: Stage
+    status: str
+    """The status it was claimed from."""
+    attempt: int
+    deadline: datetime
+    wanted: Wish | None
+    crossroads: Crossroads
+
+
+def settle(at: Position, outcome: Outcome | Unreachable, now: datetime) -> Change:
+    """Return what *outcome* means for an instance that stands *at* a stage.
+
+    A wish is obeyed before anything else, whatever the outcome was.
+    """
+    if at.wanted is not None and _leaves(at.stage, at.wanted):
+        via = (_completed(at.stage),) if isinstance(outcome, Done) else ()
+        return enter(WISHES[at.wanted], now, *via, message=f"{at.wanted} was asked for")
+    match outcome:
+        case Done():
+            return _follow(at, now)
+        case Unreachable():
+            return Change(
+                _back(at), outcome.reason, due_at=outcome.until, attempt=at.attempt - 1,
+                is_endpoint_away=True,
+            )  # fmt: skip
+        case Waiting():
+            if now >= at.deadline:
+                return _give_up(at, f"{at.stage.label}: {_overdue(at.stage)}")
+            return Change((), outcome.note, due_at=min(outcome.until, at.deadline))
+        case Failed():
+            return _fail(at, outcome, now)
+
+
+def _leaves(stage: Stage, wanted: Wish) -> bool:
+    """Whether the wish leads away from *stage*, rather than being what the stage is about."""
+    return stage.kind is not STAGES[WISHES[wanted]].kind
+
+
+def _completed(stage: Stage) -> str:
+    return StageStatus(stage.name, Phase.COMPLETED).wire
+
+
+def _follow(at: Position, now: datetime) -> Change:
+    then = at.stage.then(at.crossroads) if callable(at.stage.then) else at.stage.then
+    via = (_completed(at.stage),) if at.stage.has_completed else ()
+    if isinstance(then, Resting):
+        return Change((*via, then.value), f"{at.stage.label}: done")
+    return enter(then, now, *via)
+
+
+def _back(at: Position) -> tuple[str, ...]:
+    """Return to pending, unless a remote system is already at work on this stage."""
+    return () if at.status == running(at.stage.name) else (pending(at.stage.name),)
+
+
+def _overdue(stage: Stage) -> str:
+    minutes = int(stage.limit.total_seconds() // 60)
+    return f"not finished after {minutes} minutes"
+
+
+def _give_up(at: Position, reason: str) -> Change:
+    return Change((failed(at.stage.name),), reason, attempt=at.attempt)
+
+
+def _fail(at: Position, outcome: Failed, now: datetime) -> Change:
+    if outcome.is_final:
+        return _give_up(at, outcome.reason)
+    if at.attempt >= at.stage.attempts:
+        return _give_up(at, f"{outcome.reason} (gave up after {at.attempt} attempts)")
+    pause = BACK_OFF[min(at.attempt, len(BACK_OFF)) - 1]
+    if now + pause >= at.deadline:
+        return _give_up(at, f"{outcome.reason} ({_overdue(at.stage)})")
+    return Change(_back(at), outcome.reason, due_at=now + pause, attempt=at.attempt)
+
+
+def begin(status: str) -> Change:
+    """Return the change that puts a pending or abandoned stage to work."""
+    stage = stage_of(status)
+    if stage is None or leg_of(status) is None:
+        raise NotAllowedError(f"an instance that is {status} has nothing to do")
+    word = running(stage.name)
+    return Change(() if status == word else (word,), stage.label)
+
+
+def wish(status: str, wanted: Wish, now: datetime) -> Change | None:
+    """Return the change that obeys *wanted* now; None when the instance is already on that way.
+
+    The caller knows that no lease is held.
+    """
+    stage = stage_of(status)
+    goal = STAGES[WISHES[wanted]]
+    if stage is not None and stage.kind is goal.kind and status not in FAILED:
+        return None
+    if not _allows(status, wanted):
+        raise NotAllowedError(f"an instance that is {status} cannot be asked to {wanted}")
+    return enter(goal.name, now, message=f"{wanted} was asked for")
+
+
+def _allows(status: str, wanted: Wish) -> bool:
+    meaning = STATUSES[status]
+    if wanted is Wish.PURGE:
+        return meaning is Resting.REMOVED or status == failed("purge")
+    if wanted is Wish.UPGRADE:
+        return meaning in (Resting.HEALTHY_CLAIMED, Resting.HEALTHY_UNCLAIMED)
+    stage = stage_of(status)
+    return meaning is not Resting.REMOVED and not (stage and stage.kind is Kind.PURGE)
+
+
+def retry(status: str, now: datetime) -> Change:
+    """Return the change that takes a failed instance on from where it stood."""
+    if status not in FAILED:
+        raise NotAllowedError(f"only a failed instance can be retried; this one is {status}")
+    stage = stage_of(status)
+    assert stage is not None  # noqa: S101 - every failed status belongs to a stage
+    return enter(stage.retry_at or stage.name, now, message="retried by an operator")
+
+
+def is_removable(status: str) -> bool:
+    """Whether an instance in *status* may be removed at once, nobody being at work on it."""
+    return status in REMOVABLE

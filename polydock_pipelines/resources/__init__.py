@@ -1,0 +1,1 @@
+"""Dagster resources: settings in, client or database out."""

@@ -1,0 +1,1 @@
+"""Dagster sensors: what is due becomes a RunRequest."""

@@ -1,0 +1,1 @@
+"""A local stand-in for Lagoon, amazee.ai and a mail server. Never used with real customers."""
