@@ -257,8 +257,12 @@ class Shell(Protocol):
 class Journal(Protocol):
     """What a step writes before its outcome; each call is one short guarded transaction."""
 
-    def intend(self, effect: Effect) -> None:
-        """Commit that *effect* is about to happen. StaleLeaseError when the lease was lost."""
+    def intend(self, effect: Effect, key: str) -> None:
+        """Commit that *effect* on *key* is about to happen. StaleLeaseError: the lease was lost."""
+        ...
+
+    def retract(self, effect: Effect, key: str) -> None:
+        """Commit that it did not happen: the outside said no. Never after a lost answer."""
         ...
 
     def record(self, facts: Facts) -> None:

@@ -24,6 +24,12 @@ class Effect(StrEnum):
 
     CREATE_PROJECT = "create-project"
     DEPLOY = "deploy"
+    BUILD_MISSED = "build-missed"
+    """No effect: the first look that did not find a build whose start was meant."""
+
+
+Intent = tuple[Effect, str]
+"""An effect and what exactly: a project's name, a bulk id."""
 
 
 @dataclass(frozen=True)
@@ -123,8 +129,8 @@ class Instance:
     variables: tuple[EnvVariable, ...] = ()
     """Of store, app and instance, nearest first, each name once."""
     facts: Facts = field(default_factory=Facts)
-    intents: Mapping[Effect, datetime] = field(default_factory=dict[Effect, datetime])
-    """Effects of this generation that may have happened, and when they were last meant."""
+    intents: Mapping[Intent, datetime] = field(default_factory=dict[Intent, datetime])
+    """Effects that may have happened, and when they were last meant."""
 
     @property
     def bulk_id(self) -> str:

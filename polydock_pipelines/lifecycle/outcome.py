@@ -25,7 +25,6 @@ class Facts:
     login_url: Secret | None = None
     """The one-time login URL."""
     login_valid_until: datetime | None = None
-    claim_output: Secret | None = None
     pushed_variables: frozenset[str] | None = None
     """The names of catalogue variables that Lagoon holds for this instance because of us."""
 

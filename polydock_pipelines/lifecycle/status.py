@@ -48,7 +48,7 @@ class StageStatus:
 
     @property
     def wire(self) -> str:
-        """Return the original engine's word: `pending-create`, `create-running`, …"""
+        """Return the original engine's word: `pending-create` or `create-running`."""
         if self.phase is Phase.PENDING:
             return f"{self.phase}-{self.stage}"
         return f"{self.stage}-{self.phase}"

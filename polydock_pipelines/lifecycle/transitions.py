@@ -151,13 +151,20 @@ def _fail(at: Position, outcome: Failed, now: datetime) -> Change:
     return Change(_back(at), outcome.reason, due_at=now + pause, attempt=at.attempt)
 
 
-def begin(status: str) -> Change:
-    """Return the change that puts a pending or abandoned stage to work."""
+def begin(status: str, attempt: int) -> Change:
+    """Return the change that puts a pending, polled or abandoned stage to work.
+
+    *attempt* counts those already spent. The new one is counted before the step runs, so that one
+    which kills its worker comes to an end too.
+    """
     stage = stage_of(status)
     if stage is None or leg_of(status) is None:
         raise NotAllowedError(f"an instance that is {status} has nothing to do")
+    if attempt >= stage.attempts:
+        reason = f"{stage.label}: the worker died in each of {attempt} attempts; see its run's log"
+        return Change((failed(stage.name),), reason, attempt=attempt)
     word = running(stage.name)
-    return Change(() if status == word else (word,), stage.label)
+    return Change(() if status == word else (word,), attempt=attempt + 1)
 
 
 def wish(status: str, wanted: Wish, now: datetime) -> Change | None:

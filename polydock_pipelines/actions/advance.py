@@ -1,0 +1,119 @@
+"""Advance one instance by one stage: claim, step, apply. The engine of the whole house."""
+
+import time
+from dataclasses import dataclass
+from datetime import timedelta
+
+from polydock_pipelines.apps.app_type import AppType
+from polydock_pipelines.apps.registry import APP_TYPES
+from polydock_pipelines.db.leases import Book, Held, LeaseJournal, apply, claim
+from polydock_pipelines.lifecycle.outcome import Failed, Outcome, Unreachable
+from polydock_pipelines.lifecycle.table import Kind
+from polydock_pipelines.ports import (
+    EndpointError,
+    PortError,
+    Ports,
+    RefusedError,
+    StaleLeaseError,
+    StepPorts,
+)
+
+ENDPOINT_PAUSE = timedelta(seconds=30)
+
+
+@dataclass(frozen=True)
+class Visit:
+    """What one stage of one instance came to."""
+
+    instance_id: int
+    instance_uuid: str
+    name: str
+    stage: str
+    outcome: str
+    """done, waiting, failed, unreachable or stale."""
+    status: str | None
+    """The wire string afterwards; None when our lease was lost."""
+    message: str
+    seconds: float
+
+
+def advance(
+    book: Book,
+    ports: Ports,
+    instance_id: int,
+    *,
+    handover_id: str | None = None,
+    kind: Kind | None = None,
+    on_lease: "LeaseWatch | None" = None,
+) -> Visit | None:
+    """Run the due stage of one instance. None when it is held, not due, or has nothing to do."""
+    held = claim(book, instance_id, ports.clock.now(), handover_id=handover_id, kind=kind)
+    if held is None:
+        return None
+    began = time.monotonic()
+    watch = on_lease or LeaseWatch()
+    watch.add(held.token)
+    try:
+        outcome = _step(book, ports, held)
+        status = apply(book, held, outcome, ports.clock.now()) if outcome else None
+    finally:
+        watch.remove(held.token)
+    return _visit(held, outcome, status, time.monotonic() - began)
+
+
+class LeaseWatch:
+    """The leases that this process holds, so that somebody can renew them."""
+
+    def __init__(self) -> None:
+        self.tokens: set[str] = set()
+
+    def add(self, token: str) -> None:
+        """Begin to renew."""
+        self.tokens.add(token)
+
+    def remove(self, token: str) -> None:
+        """Stop renewing."""
+        self.tokens.discard(token)
+
+
+def _step(book: Book, ports: Ports, held: Held) -> Outcome | Unreachable | None:
+    """Run the step; None when the lease was lost on the way. A bug is not caught: let it be red."""
+    instance = held.instance
+    app_type: AppType = APP_TYPES[instance.app_type]
+    step_ports = StepPorts(
+        lagoon=ports.lagoon,
+        shell=ports.shell,
+        clock=ports.clock,
+        public_key_of=ports.public_key_of,
+        journal=LeaseJournal(book, held, ports.clock),
+    )
+    try:
+        return app_type.steps[instance.stage](instance, step_ports)
+    except StaleLeaseError:
+        return None
+    except EndpointError as error:
+        return Unreachable(str(error), until=ports.clock.now() + ENDPOINT_PAUSE)
+    except RefusedError as error:
+        return Failed(str(error), is_final=True)
+    except PortError as error:
+        return Failed(str(error))
+
+
+def _visit(
+    held: Held, outcome: Outcome | Unreachable | None, status: str | None, seconds: float
+) -> Visit:
+    word = "stale" if status is None or outcome is None else type(outcome).__name__.lower()
+    message = getattr(outcome, "reason", "") or getattr(outcome, "note", "")
+    if word == "stale":
+        message = "another run holds it now; nothing was written"
+    instance = held.instance
+    return Visit(
+        instance_id=instance.id,
+        instance_uuid=instance.uuid,
+        name=instance.name,
+        stage=instance.stage,
+        outcome=word,
+        status=status,
+        message=message,
+        seconds=seconds,
+    )

@@ -1,0 +1,152 @@
+"""Work a chunk of instances through the legs of one run: threads, heartbeats, an end in time."""
+
+import threading
+import time
+from collections.abc import Generator
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import partial
+
+from polydock_pipelines.actions.advance import LeaseWatch, Visit, advance
+from polydock_pipelines.db import handovers
+from polydock_pipelines.db.leases import Book, renew
+from polydock_pipelines.lifecycle.table import FAILED, Kind, leg_of, legs_of, statuses_of
+from polydock_pipelines.ports import Ports
+
+THREADS = 8
+CHUNK = 500
+"""At most so many instances in one run."""
+STOP_TAKING_AFTER_S = 120.0
+BEAT_EVERY_S = 15.0
+
+
+@dataclass(frozen=True)
+class Leg:
+    """One op of a run: which rows it works, and how."""
+
+    kind: Kind
+    name: str
+    handover_id: str
+    run_id: str
+
+    @property
+    def statuses(self) -> tuple[str, ...]:
+        """Return the statuses that this leg works."""
+        return tuple(s for s in statuses_of(self.kind) if leg_of(s) == (self.kind, self.name))
+
+    @property
+    def is_first(self) -> bool:
+        """Whether the run begins here, and so may take more rows."""
+        return legs_of(self.kind)[0] == self.name
+
+
+@dataclass
+class LegReport:
+    """What a leg did."""
+
+    leg: str
+    visits: list[Visit] = field(default_factory=list[Visit])
+    given_back: int = 0
+    """Rows that were left for another run, because time was up."""
+
+    @property
+    def arrived(self) -> list[Visit]:
+        """Return the last visit of each instance that goes on to the next leg of this run."""
+        return [v for v in self.last_visits() if v.outcome == "done" and _goes_on(v, self.leg)]
+
+    @property
+    def failed(self) -> list[Visit]:
+        """Return the visits that ended an instance's way for good."""
+        return [v for v in self.visits if v.status in FAILED]
+
+    def last_visits(self) -> list[Visit]:
+        """Return the last visit of each instance."""
+        return list({v.instance_id: v for v in self.visits}.values())
+
+
+def _goes_on(visit: Visit, leg: str) -> bool:
+    owner = leg_of(visit.status) if visit.status else None
+    return owner is not None and owner[1] in _later(owner[0], leg)
+
+
+def _later(kind: Kind, leg: str) -> tuple[str, ...]:
+    legs = legs_of(kind)
+    return legs[legs.index(leg) + 1 :] if leg in legs else ()
+
+
+def begin_run(book: Book, ports: Ports, leg: Leg) -> int:
+    """Take up the hand-over, and every other due row of the kind that nobody holds.
+
+    Return how many instances the run begins with.
+    """
+    now = ports.clock.now()
+    handovers.start(book.db, leg.handover_id, leg.kind, leg.run_id, now)
+    mine = handovers.members(book.db, leg.handover_id, statuses_of(leg.kind))
+    room = max(CHUNK - len(mine), 0)
+    return len(mine) + handovers.join(book.db, leg.handover_id, leg.kind, now, room)
+
+
+def work_leg(book: Book, ports: Ports, leg: Leg) -> LegReport:
+    """Take each instance of the chunk that stands in this leg as far as the leg goes.
+
+    Never raises for one instance. A bug in a step is raised at the end, when the others are done.
+    """
+    ids = handovers.members(book.db, leg.handover_id, leg.statuses)
+    report = LegReport(leg.name)
+    stop_at = time.monotonic() + STOP_TAKING_AFTER_S
+    with _heartbeat(book, ports, leg) as watch, ThreadPoolExecutor(THREADS) as pool:
+        walk = partial(_walk, book, ports, leg, watch=watch, stop_at=stop_at)
+        worked = [pool.submit(walk, instance_id=i) for i in ids]
+        bugs = [bug for future in as_completed(worked) if (bug := future.exception())]
+        for future in worked:
+            if future.exception() is None:
+                visits = future.result()
+                report.visits += visits or []
+                report.given_back += visits is None
+    if bugs:
+        raise bugs[0]
+    return report
+
+
+def _walk(
+    book: Book, ports: Ports, leg: Leg, *, instance_id: int, watch: LeaseWatch, stop_at: float
+) -> list[Visit] | None:
+    """Advance one instance while it stays in the leg; None when time was up before it began."""
+    if time.monotonic() > stop_at:
+        return None
+    visits: list[Visit] = []
+    while True:
+        visit = advance(
+            book, ports, instance_id, handover_id=leg.handover_id, kind=leg.kind, on_lease=watch
+        )
+        if visit is None:
+            return visits
+        visits.append(visit)
+        if visit.outcome != "done" or visit.status not in leg.statuses:
+            return visits
+
+
+@contextmanager
+def _heartbeat(book: Book, ports: Ports, leg: Leg) -> Generator[LeaseWatch]:
+    """Renew the leases we hold and the rows we were given, while the leg works."""
+    watch, stop = LeaseWatch(), threading.Event()
+
+    def beat() -> None:
+        while not stop.wait(BEAT_EVERY_S):
+            now = ports.clock.now()
+            renew(book, sorted(watch.tokens), now)
+            handovers.beat(book.db, leg.handover_id, now)
+
+    thread = threading.Thread(target=beat, name=f"heartbeat-{leg.name}", daemon=True)
+    thread.start()
+    try:
+        yield watch
+    finally:
+        stop.set()
+        thread.join()
+
+
+def end_run(book: Book, ports: Ports, handover_id: str) -> None:
+    """Let go of what is left."""
+    handovers.end(book.db, handover_id, ports.clock.now())

@@ -1,0 +1,166 @@
+"""What `polydock doctor` asks: Lagoon's version, who we are, what the organization allows."""
+
+from dataclasses import dataclass
+
+from gql import gql
+from pydantic import BaseModel, Field, JsonValue, TypeAdapter, ValidationError
+
+from polydock_pipelines.clients.lagoon.documents import Operation
+from polydock_pipelines.clients.lagoon.errors import (
+    LagoonError,
+    LagoonNotFoundError,
+    LagoonRefusedError,
+)
+from polydock_pipelines.clients.lagoon.faults import HIDDEN, PERMISSION, Rule
+from polydock_pipelines.clients.lagoon.transport import Transport
+
+
+@dataclass(frozen=True)
+class User:
+    """The user whose token we hold."""
+
+    id: str
+    email: str
+
+
+@dataclass(frozen=True)
+class Organization:
+    """An organization's room for projects and environments; a quota of -1 means no limit."""
+
+    id: int
+    name: str
+    quota_project: int
+    quota_environment: int
+    project_count: int
+    environment_count: int
+    deploy_target_ids: frozenset[int]
+    group_names: frozenset[str]
+
+
+class _Named(BaseModel):
+    id: int | str | None = None
+    name: str | None = None
+
+
+class _Owner(BaseModel):
+    id: str
+
+
+class _UserNode(BaseModel):
+    id: str
+    email: str | None = None
+
+
+class _OrganizationNode(BaseModel):
+    id: int
+    name: str
+    quota_project: int | None = Field(default=None, alias="quotaProject")
+    quota_environment: int | None = Field(default=None, alias="quotaEnvironment")
+    projects: list[_Named] | None = None
+    environments: list[_Named] | None = None
+    deploy_targets: list[_Named] | None = Field(default=None, alias="deployTargets")
+    groups: list[_Named] | None = None
+
+
+class OrganizationsClient:
+    """Reads about ourselves and our organization."""
+
+    def __init__(self, transport: Transport) -> None:
+        self._transport = transport
+
+    def lagoon_version(self) -> str:
+        """Return Lagoon's version; works with every kind of token."""
+        data = self._transport.execute(LAGOON_VERSION, {}, what="lagoonVersion")
+        return str(data.get("lagoonVersion") or "unknown")
+
+    def me(self) -> User | None:
+        """Return the calling user; None for a service token, which is nobody's."""
+        node = self._transport.execute(ME, {}, what="me").get("me")
+        if node is None:
+            return None
+        try:
+            user = _UserNode.model_validate(node)
+        except ValidationError:
+            raise LagoonError("Lagoon answered me in a shape that we do not know.") from None
+        return User(id=user.id, email=user.email or "")
+
+    def organization_by_id(self, organization_id: int) -> Organization:
+        """Return an organization; LagoonNotFoundError when it is missing or hidden from us."""
+        what = f"organizationById {organization_id}"
+        data = self._transport.execute(ORGANIZATION_BY_ID, {"id": organization_id}, what=what)
+        if data.get("organizationById") is None:
+            raise LagoonNotFoundError(f"There is no organization {organization_id} in Lagoon.")
+        return _organization(data["organizationById"], what)
+
+    def is_organization_owner(self, organization_id: int) -> bool | None:
+        """Say whether the calling user may create projects there, as far as Lagoon tells.
+
+        None when it does not: service tokens pass every check, and not every user may read the
+        list of owners.
+        """
+        user = self.me()
+        if user is None:
+            return None
+        try:
+            data = self._transport.execute(
+                ORGANIZATION_OWNERS, {"id": organization_id}, what="organizationById owners"
+            )
+            owners = _OWNERS.validate_python(data.get("organizationById")).owners
+        except (LagoonRefusedError, LagoonNotFoundError, ValidationError):
+            return None
+        return None if owners is None else user.id in {owner.id for owner in owners}
+
+
+class _OwnersNode(BaseModel):
+    owners: list[_Owner] | None = None
+
+
+_OWNERS = TypeAdapter(_OwnersNode)
+
+
+def _organization(value: JsonValue, what: str) -> Organization:
+    try:
+        node = _OrganizationNode.model_validate(value)
+    except ValidationError:
+        raise LagoonError(f"Lagoon answered {what} in a shape that we do not know.") from None
+    return Organization(
+        id=node.id,
+        name=node.name,
+        quota_project=-1 if node.quota_project is None else node.quota_project,
+        quota_environment=-1 if node.quota_environment is None else node.quota_environment,
+        project_count=len(node.projects or []),
+        environment_count=len(node.environments or []),
+        deploy_target_ids=frozenset(int(item.id) for item in node.deploy_targets or [] if item.id),
+        group_names=frozenset(item.name for item in node.groups or [] if item.name),
+    )
+
+
+LAGOON_VERSION = Operation(gql("query LagoonVersion { lagoonVersion }"), is_safe_twice=True)
+
+# A service token has no user behind it, and Lagoon trips over that.
+ME = Operation(gql("query Me { me { id email } }"), may_miss=frozenset({"me"}), is_safe_twice=True)
+
+_HIDDEN_ORGANIZATION = Rule(
+    f"{PERMISSION}|{HIDDEN}",
+    LagoonNotFoundError,
+    "The organization does not exist, or the user of our Lagoon token is not its member.",
+)
+
+ORGANIZATION_BY_ID = Operation(
+    gql("""
+    query OrganizationById($id: Int!) {
+      organizationById(id: $id) {
+        id name quotaProject quotaEnvironment
+        projects { id } environments { id } deployTargets { id } groups { name }
+      }
+    }
+    """),
+    rules=(_HIDDEN_ORGANIZATION,),
+    is_safe_twice=True,
+)
+
+ORGANIZATION_OWNERS = Operation(
+    gql("query OrganizationOwners($id: Int!) { organizationById(id: $id) { owners { id } } }"),
+    rules=(_HIDDEN_ORGANIZATION,),
+    is_safe_twice=True,
+)

@@ -1,0 +1,50 @@
+"""The one clock: real, shifted or fast. All our processes and the simulator read the same."""
+
+import time
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+
+class ClockError(ValueError):
+    """POLYDOCK_CLOCK is not understood."""
+
+
+@dataclass(frozen=True)
+class Clock:
+    """Time that starts at *epoch_s* shifted by *offset_s* and runs *rate* times as fast."""
+
+    offset_s: float = 0.0
+    rate: float = 1.0
+    epoch_s: float = 0.0
+    """Unix seconds at which a fast clock and the real one showed the same."""
+
+    def now(self) -> datetime:
+        """Return the time, aware UTC."""
+        real = time.time()
+        seconds = self.epoch_s + (real - self.epoch_s) * self.rate + self.offset_s
+        return datetime.fromtimestamp(seconds, UTC)
+
+    @property
+    def is_real(self) -> bool:
+        """Whether this is the time on the wall."""
+        return self.offset_s == 0.0 and self.rate == 1.0
+
+
+def parse_clock(text: str) -> Clock:
+    """Return the clock of a setting: '', `offset:SECONDS` or `rate:FACTOR[@UNIX_SECONDS]`.
+
+    A fast clock without its start begins now; `polydock up` passes the start on, so that all
+    processes agree.
+    """
+    if not text:
+        return Clock()
+    word, _, value = text.partition(":")
+    factor, _, start = value.partition("@")
+    try:
+        if word == "offset":
+            return Clock(offset_s=float(value))
+        if word == "rate":
+            return Clock(rate=float(factor), epoch_s=float(start) if start else time.time())
+    except ValueError:
+        pass
+    raise ClockError(f"expected offset:SECONDS or rate:FACTOR[@UNIX_SECONDS], got {text!r}")

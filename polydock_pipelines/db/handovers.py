@@ -1,0 +1,189 @@
+"""Which instances are due, and which run they were given to.
+
+`hand_over` marks the rows of a chunk with a fresh id; the run finds them by it. A run that died
+before it began is replaced by the next hand-over, because the mark ends by itself.
+"""
+
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import ColumnElement, Select, func, or_, select, update
+from sqlalchemy.orm import Session
+
+from polydock_pipelines.db.database import Database
+from polydock_pipelines.db.leases import is_free
+from polydock_pipelines.db.models.instances import AppInstance
+from polydock_pipelines.db.models.operations import Handover
+from polydock_pipelines.lifecycle.table import Kind, statuses_of
+
+BEFORE_START = timedelta(seconds=90)
+"""For a run that was asked for: queue, dequeue, start."""
+WHILE_ALIVE = timedelta(seconds=45)
+"""For a run that works; it renews every 15 seconds."""
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """Instances given to one run."""
+
+    handover_id: str
+    kind: Kind
+    size: int
+    instance_uuid: str | None = None
+    """Set when it is a single one."""
+
+
+def unhanded(now: datetime) -> ColumnElement[bool]:
+    """Whether no run that may be alive was given the row."""
+    return or_(AppInstance.handed_until.is_(None), AppInstance.handed_until <= now)
+
+
+def due(kind: Kind, now: datetime, statuses: Sequence[str] | None = None) -> Select[tuple[int]]:
+    """Select the ids of due instances of *kind* that nobody holds: people first, then oldest."""
+    return (
+        select(AppInstance.id)
+        .where(
+            AppInstance.status.in_(statuses or statuses_of(kind)),
+            AppInstance.next_check_at <= now,
+            is_free(now),
+            unhanded(now),
+        )
+        .order_by(AppInstance.priority, AppInstance.next_check_at, AppInstance.id)
+    )
+
+
+def hand_over(
+    db: Database,
+    kind: Kind,
+    now: datetime,
+    *,
+    source: str,
+    chunks: int = 4,
+    limit: int = 2000,
+    ids: Sequence[int] | None = None,
+    statuses: Sequence[str] | None = None,
+) -> list[Chunk]:
+    """Give due instances of *kind* to at most *chunks* runs; oldest first, people before all.
+
+    With *ids*, these and no others, due or not (a sensor saw that their build ended).
+    """
+    with db.write() as session:
+        wanted = (
+            list(ids)
+            if ids is not None
+            else list(session.scalars(due(kind, now, statuses).limit(limit)))
+        )
+        parts = _split(wanted, chunks)
+        made = [_hand(session, kind, part, now, source) for part in parts]
+        return [chunk for chunk in made if chunk is not None]
+
+
+def _split(ids: list[int], chunks: int) -> list[list[int]]:
+    """Deal out, so that each chunk begins with some of the oldest."""
+    return [part for n in range(chunks) if (part := ids[n::chunks])]
+
+
+def _hand(session: Session, kind: Kind, ids: list[int], now: datetime, source: str) -> Chunk | None:
+    handover_id = str(uuid.uuid4())
+    taken = mark(session, ids, handover_id, now, now + BEFORE_START)
+    if not taken:
+        return None
+    session.add(
+        Handover(id=handover_id, kind=kind.value, source=source, size=len(taken), created_at=now)
+    )
+    return Chunk(handover_id, kind, len(taken), taken[0] if len(taken) == 1 else None)
+
+
+def mark(
+    session: Session, ids: Sequence[int], handover_id: str, now: datetime, until: datetime
+) -> list[str]:
+    """Mark those of *ids* that nobody holds; return their uuids."""
+    taken: list[str] = []
+    for start in range(0, len(ids), 500):
+        taken += session.scalars(
+            update(AppInstance)
+            .where(AppInstance.id.in_(ids[start : start + 500]), is_free(now), unhanded(now))
+            .values(handover_id=handover_id, handed_until=until)
+            .returning(AppInstance.uuid)
+            .execution_options(synchronize_session=False)
+        )
+    return taken
+
+
+def start(db: Database, handover_id: str, kind: Kind, run_id: str, now: datetime) -> None:
+    """Note that a run took up its hand-over; a Launchpad run brings an id of its own."""
+    with db.write() as session:
+        row = session.get(Handover, handover_id)
+        if row is None:
+            row = Handover(id=handover_id, kind=kind.value, source="launchpad", created_at=now)
+            session.add(row)
+        row.run_id, row.started_at, row.beat_at = run_id, now, now
+
+
+def join(db: Database, handover_id: str, kind: Kind, now: datetime, room: int) -> int:
+    """Add other due instances of *kind* to a run that has begun; return how many came."""
+    with db.write() as session:
+        ids = list(session.scalars(due(kind, now).limit(room)))
+        return len(mark(session, ids, handover_id, now, now + WHILE_ALIVE))
+
+
+def beat(db: Database, handover_id: str, now: datetime) -> None:
+    """Show that the run lives, and keep its rows."""
+    with db.write() as session:
+        session.execute(update(Handover).where(Handover.id == handover_id).values(beat_at=now))
+        session.execute(
+            update(AppInstance)
+            .where(AppInstance.handover_id == handover_id, AppInstance.handed_until > now)
+            .values(handed_until=now + WHILE_ALIVE)
+            .execution_options(synchronize_session=False)
+        )
+
+
+def members(db: Database, handover_id: str, statuses: Sequence[str]) -> list[int]:
+    """Return the instances of a hand-over that stand in one of *statuses*, people first."""
+    with db.read() as session:
+        return list(
+            session.scalars(
+                select(AppInstance.id)
+                .where(AppInstance.handover_id == handover_id, AppInstance.status.in_(statuses))
+                .order_by(AppInstance.priority, AppInstance.id)
+            )
+        )
+
+
+def give_back(db: Database, handover_id: str) -> None:
+    """Let go of the rows of a hand-over that will not be worked, or not any more."""
+    with db.write() as session:
+        session.execute(
+            update(AppInstance)
+            .where(AppInstance.handover_id == handover_id)
+            .values(handed_until=None)
+            .execution_options(synchronize_session=False)
+        )
+
+
+def end(db: Database, handover_id: str, now: datetime) -> None:
+    """Note that a run ended, and let go of what is left of its rows."""
+    give_back(db, handover_id)
+    with db.write() as session:
+        session.execute(update(Handover).where(Handover.id == handover_id).values(ended_at=now))
+
+
+def unstarted(db: Database, kind: Kind, now: datetime) -> int:
+    """Return how many hand-overs of *kind* wait for their run to begin."""
+    with db.read() as session:
+        return (
+            session.scalar(
+                select(func.count())
+                .select_from(Handover)
+                .where(
+                    Handover.kind == kind.value,
+                    Handover.started_at.is_(None),
+                    Handover.ended_at.is_(None),
+                    Handover.created_at > now - BEFORE_START,
+                )
+            )
+            or 0
+        )

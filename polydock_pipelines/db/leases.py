@@ -1,0 +1,266 @@
+"""Claim, renew, apply: who may work on an instance, and whose result counts.
+
+dstack's pattern: one guarded UPDATE takes the lease, the step runs outside any transaction, and the
+result is written only under the lease that is still the row's. Zero rows mean that somebody else
+went on: write nothing.
+"""
+
+import uuid
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import ColumnElement, delete, or_, select, update
+from sqlalchemy.orm import Session
+
+from polydock_pipelines.db.database import Database
+from polydock_pipelines.db.door import GRACE, Writing, write
+from polydock_pipelines.db.loading import load_instance
+from polydock_pipelines.db.models.instances import AppInstance, InstanceIntent, PushedVariable
+from polydock_pipelines.db.places import login_url
+from polydock_pipelines.db.vault import Vault
+from polydock_pipelines.lifecycle.instance import Effect, Instance
+from polydock_pipelines.lifecycle.outcome import Done, Facts, Outcome, Unreachable
+from polydock_pipelines.lifecycle.status import Resting
+from polydock_pipelines.lifecycle.table import (
+    STAGES,
+    STATUSES,
+    Crossroads,
+    Kind,
+    Wish,
+    leg_of,
+    stage_of,
+)
+from polydock_pipelines.lifecycle.transitions import Change, Position, begin, settle, wish
+from polydock_pipelines.ports import Clock, StaleLeaseError
+
+LEASE = timedelta(seconds=60)
+
+
+@dataclass(frozen=True)
+class Held:
+    """An instance under our lease."""
+
+    instance: Instance
+    token: str
+    status_before: str
+    """What it was claimed from."""
+    kind: Kind | None = None
+    """The kind of run that holds it; None outside of runs."""
+
+
+@dataclass(frozen=True)
+class Book:
+    """The database as `advance` uses it, with what every write needs to know."""
+
+    db: Database
+    public_url: str = ""
+    grace: timedelta = GRACE
+
+
+def is_free(now: datetime) -> ColumnElement[bool]:
+    """Whether nobody holds the row."""
+    return or_(AppInstance.lease_token.is_(None), AppInstance.lease_until <= now)
+
+
+def claim(
+    book: Book,
+    instance_id: int,
+    now: datetime,
+    *,
+    handover_id: str | None = None,
+    kind: Kind | None = None,
+) -> Held | None:
+    """Take the lease of one instance and put its stage to work.
+
+    None when it is held, has nothing to do, is not due (and not part of *handover_id*), or when a
+    wish or its spent attempts decided what follows.
+    """
+    with book.db.write() as session:
+        row = session.get(AppInstance, instance_id)
+        if row is None or not _is_ready(row, now, handover_id):
+            return None
+        change = _first(row, now)
+        status_before, token = row.status, str(uuid.uuid4())
+        if not _take(session, row, token, now):
+            return None
+        stage = stage_of(status_before)
+        assert stage is not None  # noqa: S101 - _is_ready looked
+        write(session, row, change, Writing(now, book.grace, stage=stage.name))
+        if change.stage is not None or stage_of(row.status) is None or not _works(row):
+            _release(row)
+            return None
+        instance = load_instance(session, row, stage.name, book.db.vault, book.public_url)
+        return Held(instance, token, status_before, kind)
+
+
+def _is_ready(row: AppInstance, now: datetime, handover_id: str | None) -> bool:
+    if row.next_check_at is None:
+        return False
+    ours = handover_id is not None and row.handover_id == handover_id
+    return ours or row.next_check_at <= now
+
+
+def _first(row: AppInstance, now: datetime) -> Change:
+    """Obey a wish before anything else."""
+    obeyed = wish(row.status, Wish(row.wanted), now) if row.wanted else None
+    return obeyed or begin(row.status, row.attempt)
+
+
+def _works(row: AppInstance) -> bool:
+    stage = stage_of(row.status)
+    return stage is not None and row.status == f"{stage.name}-running"
+
+
+def _take(session: Session, row: AppInstance, token: str, now: datetime) -> bool:
+    """Take the lease in one guarded UPDATE; the status must still be the one we looked at."""
+    taken = session.execute(
+        update(AppInstance)
+        .where(AppInstance.id == row.id, AppInstance.status == row.status, is_free(now))
+        .values(lease_token=token, lease_until=now + LEASE)
+        .returning(AppInstance.id)
+        .execution_options(synchronize_session=False)
+    ).first()
+    if taken is None:
+        return False
+    session.refresh(row)
+    return True
+
+
+def _release(row: AppInstance) -> None:
+    row.lease_token = row.lease_until = None
+
+
+def apply(book: Book, held: Held, outcome: Outcome | Unreachable, now: datetime) -> str | None:
+    """Write what came of a step and give the lease back. Return the new status; None when stale."""
+    with book.db.write() as session:
+        row = _mine(session, held)
+        if row is None:
+            return None
+        if not isinstance(outcome, Unreachable):
+            learn(session, row, outcome.facts, book.db.vault)
+        position = _position(row, held)
+        change = settle(position, outcome, now)
+        write(session, row, change, Writing(now, book.grace, stage=held.instance.stage))
+        _release(row)
+        if not _goes_on(row, held, outcome):
+            row.handed_until = None
+        return row.status
+
+
+def _goes_on(row: AppInstance, held: Held, outcome: Outcome | Unreachable) -> bool:
+    """Whether the same run takes the next stage too; if not, others may be given the row."""
+    owner = leg_of(row.status)
+    return isinstance(outcome, Done) and owner is not None and owner[0] is held.kind
+
+
+def _mine(session: Session, held: Held) -> AppInstance | None:
+    """Lock and return the row if our lease is still the row's."""
+    return session.scalar(
+        select(AppInstance)
+        .where(AppInstance.id == held.instance.id, AppInstance.lease_token == held.token)
+        .with_for_update()
+    )
+
+
+def _position(row: AppInstance, held: Held) -> Position:
+    before = STATUSES[row.running_before] if row.running_before else None
+    assert row.deadline is not None  # noqa: S101 - a held row is within a stage
+    return Position(
+        stage=STAGES[held.instance.stage],
+        status=held.status_before,
+        attempt=row.attempt,
+        deadline=row.deadline,
+        wanted=Wish(row.wanted) if row.wanted else None,
+        crossroads=Crossroads(
+            has_owner=row.user_group_id is not None,
+            running_before=before if isinstance(before, Resting) else None,
+        ),
+    )
+
+
+def learn(session: Session, row: AppInstance, facts: Facts, vault: Vault) -> None:
+    """Write the facts that say something, each to its column."""
+    for name, value in facts.learnt().items():
+        match name:
+            case "pushed_variables":
+                _remember_pushed(session, row, facts.pushed_variables or frozenset())
+            case "login_url":
+                row.login_url = (
+                    vault.seal(login_url(row), facts.login_url) if facts.login_url else None
+                )
+            case _:
+                setattr(row, name, value)
+
+
+def _remember_pushed(session: Session, row: AppInstance, names: Collection[str]) -> None:
+    known = set(
+        session.scalars(select(PushedVariable.name).where(PushedVariable.instance_id == row.id))
+    )
+    gone = known - set(names)
+    session.execute(
+        delete(PushedVariable).where(
+            PushedVariable.instance_id == row.id, PushedVariable.name.in_(gone)
+        )
+    )
+    session.add_all(
+        PushedVariable(instance_id=row.id, name=name) for name in sorted(set(names) - known)
+    )
+
+
+def renew(book: Book, tokens: Collection[str], now: datetime) -> None:
+    """Keep the leases of steps that still work."""
+    if not tokens:
+        return
+    with book.db.write() as session:
+        session.execute(
+            update(AppInstance)
+            .where(AppInstance.lease_token.in_(tokens))
+            .values(lease_until=now + LEASE)
+            .execution_options(synchronize_session=False)
+        )
+
+
+class LeaseJournal:
+    """`ports.Journal` for one held instance."""
+
+    def __init__(self, book: Book, held: Held, clock: Clock) -> None:
+        self._book = book
+        self._held = held
+        self._clock = clock
+
+    def intend(self, effect: Effect, key: str) -> None:
+        """See `ports.Journal.intend`."""
+        with self._book.db.write() as session:
+            self._row(session)
+            session.merge(
+                InstanceIntent(
+                    instance_id=self._held.instance.id,
+                    effect=effect.value,
+                    key=key,
+                    intended_at=self._clock.now(),
+                )
+            )
+
+    def retract(self, effect: Effect, key: str) -> None:
+        """See `ports.Journal.retract`."""
+        with self._book.db.write() as session:
+            row = self._row(session)
+            session.execute(
+                delete(InstanceIntent).where(
+                    InstanceIntent.instance_id == row.id,
+                    InstanceIntent.effect == effect.value,
+                    InstanceIntent.key == key,
+                )
+            )
+
+    def record(self, facts: Facts) -> None:
+        """See `ports.Journal.record`."""
+        with self._book.db.write() as session:
+            learn(session, self._row(session), facts, self._book.db.vault)
+
+    def _row(self, session: Session) -> AppInstance:
+        row = _mine(session, self._held)
+        if row is None:
+            raise StaleLeaseError(f"another run holds {self._held.instance.name} now")
+        return row

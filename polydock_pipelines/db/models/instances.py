@@ -1,0 +1,158 @@
+"""Instances of store apps and their story."""
+
+from datetime import datetime
+
+from sqlalchemy import ForeignKey, Index, String, Text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from polydock_pipelines.db.models.types import BigId, Model, UtcDateTime
+
+
+class AppInstance(Model):
+    """One instance: where it stands, who works on it, and what is known of it."""
+
+    __tablename__ = "app_instances"
+
+    id: Mapped[int] = mapped_column(BigId, primary_key=True)
+    uuid: Mapped[str] = mapped_column(String(36), unique=True)
+    name: Mapped[str] = mapped_column(String(100), unique=True)
+    """The Lagoon project."""
+    label: Mapped[str | None] = mapped_column(String(255))
+    store_app_id: Mapped[int] = mapped_column(
+        ForeignKey("store_apps.id", ondelete="RESTRICT"), index=True
+    )
+    user_group_id: Mapped[int | None] = mapped_column(
+        ForeignKey("user_groups.id", ondelete="RESTRICT"), index=True
+    )
+    """None: an instance of the pool."""
+    app_type: Mapped[str] = mapped_column(String(50))
+
+    # -- where it stands; written by db.door only
+    status: Mapped[str] = mapped_column(String(40))
+    status_message: Mapped[str] = mapped_column(Text, default="")
+    stage_since: Mapped[datetime] = mapped_column(UtcDateTime)
+    deadline: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    attempt: Mapped[int] = mapped_column(default=0)
+    generation: Mapped[int] = mapped_column(default=1)
+    next_check_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    """None while it rests."""
+    wanted: Mapped[str | None] = mapped_column(String(20))
+    running_before: Mapped[str | None] = mapped_column(String(40))
+    """The running status an upgrade left."""
+    event_sequence: Mapped[int] = mapped_column(default=0)
+
+    # -- who works on it
+    priority: Mapped[int] = mapped_column(default=1)
+    """0 for people who wait, 1 for the rest."""
+    lease_token: Mapped[str | None] = mapped_column(String(36))
+    lease_until: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    handover_id: Mapped[str | None] = mapped_column(String(36), index=True)
+    handed_until: Mapped[datetime | None] = mapped_column(UtcDateTime)
+
+    # -- where in Lagoon it lives; copied from store and app when it was made
+    git_url: Mapped[str] = mapped_column(String(300))
+    branch: Mapped[str] = mapped_column(String(255))
+    production_environment: Mapped[str] = mapped_column(String(255))
+    auto_idle: Mapped[int] = mapped_column(default=0)
+    organization_id: Mapped[int]
+    deploy_target_id: Mapped[int]
+    group_name: Mapped[str | None] = mapped_column(String(255))
+
+    # -- whom it is for
+    user_email: Mapped[str] = mapped_column(String(255), default="")
+    user_first_name: Mapped[str] = mapped_column(String(255), default="")
+    user_last_name: Mapped[str] = mapped_column(String(255), default="")
+    company_name: Mapped[str] = mapped_column(String(255), default="")
+    admin_username: Mapped[str] = mapped_column(String(100))
+    admin_password: Mapped[str] = mapped_column(Text)
+    """Sealed."""
+
+    # -- facts learnt on the way
+    lagoon_project_id: Mapped[int | None]
+    build_name: Mapped[str | None] = mapped_column(String(100))
+    build_status: Mapped[str | None] = mapped_column(String(20))
+    build_bulk_id: Mapped[str | None] = mapped_column(String(36))
+    namespace: Mapped[str | None] = mapped_column(String(100))
+    app_url: Mapped[str | None] = mapped_column(Text)
+    login_url: Mapped[str | None] = mapped_column(Text)
+    """Sealed."""
+    login_valid_until: Mapped[datetime | None] = mapped_column(UtcDateTime)
+
+    # -- the trial
+    is_trial: Mapped[bool] = mapped_column(default=False)
+    claimed_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    trial_ends_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    midtrial_email_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    one_day_left_email_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    removed_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    purge_eligible_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+
+    partition_added_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    """When Dagster learnt of it as a partition; None: not yet."""
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    updated_at: Mapped[datetime] = mapped_column(UtcDateTime)
+
+    __table_args__ = (
+        Index("ix_app_instances_due", "next_check_at", "status"),
+        Index("ix_app_instances_status", "status"),
+        Index("ix_app_instances_trial", "is_trial", "trial_ends_at"),
+    )
+
+
+class InstanceIntent(Model):
+    """An effect that may have happened outside, committed before it was tried."""
+
+    __tablename__ = "instance_intents"
+
+    instance_id: Mapped[int] = mapped_column(
+        ForeignKey("app_instances.id", ondelete="RESTRICT"), primary_key=True
+    )
+    effect: Mapped[str] = mapped_column(String(40), primary_key=True)
+    key: Mapped[str] = mapped_column(String(100), primary_key=True)
+    """What exactly: a project's name, a bulk id."""
+    intended_at: Mapped[datetime] = mapped_column(UtcDateTime)
+
+
+class PushedVariable(Model):
+    """A catalogue variable that Lagoon may hold for an instance because of us."""
+
+    __tablename__ = "pushed_variables"
+
+    instance_id: Mapped[int] = mapped_column(
+        ForeignKey("app_instances.id", ondelete="RESTRICT"), primary_key=True
+    )
+    name: Mapped[str] = mapped_column(String(300), primary_key=True)
+
+
+class StatusTransition(Model):
+    """One step of an instance's story."""
+
+    __tablename__ = "status_transitions"
+
+    id: Mapped[int] = mapped_column(BigId, primary_key=True)
+    instance_id: Mapped[int] = mapped_column(
+        ForeignKey("app_instances.id", ondelete="RESTRICT"), index=True
+    )
+    from_status: Mapped[str | None] = mapped_column(String(40))
+    to_status: Mapped[str] = mapped_column(String(40))
+    attempt: Mapped[int] = mapped_column(default=0)
+    handover_id: Mapped[str | None] = mapped_column(String(36))
+    """Leads to the Dagster run that did it."""
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime)
+
+
+class InstanceLog(Model):
+    """What happened to an instance, in sentences; no secret ever."""
+
+    __tablename__ = "instance_logs"
+
+    id: Mapped[int] = mapped_column(BigId, primary_key=True)
+    instance_id: Mapped[int] = mapped_column(
+        ForeignKey("app_instances.id", ondelete="RESTRICT"), index=True
+    )
+    level: Mapped[str] = mapped_column(String(10))
+    stage: Mapped[str | None] = mapped_column(String(40))
+    attempt: Mapped[int | None]
+    message: Mapped[str] = mapped_column(Text)
+    handover_id: Mapped[str | None] = mapped_column(String(36))
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime)

@@ -1,0 +1,202 @@
+"""The one reader of the environment: typed, frozen, every value checked at once."""
+
+import functools
+import os
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from polydock_pipelines.clock import Clock, ClockError, parse_clock
+
+LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
+
+
+class SettingsError(Exception):
+    """A setting is wrong; the text names it, the shape of its value and what is expected."""
+
+
+class Settings(BaseSettings):
+    """Every setting, its default and its meaning. README's table is made from this class."""
+
+    model_config = SettingsConfigDict(
+        frozen=True, extra="ignore", hide_input_in_errors=True, env_ignore_empty=True
+    )
+
+    home: Path = Field(
+        Path(".polydock"),
+        validation_alias="POLYDOCK_HOME",
+        description="Where the embedded stack keeps its database, keys and Dagster's home",
+    )
+    database_url: str = Field(
+        "",
+        validation_alias="POLYDOCK_DATABASE_URL",
+        description="SQLite in the home, or postgresql+psycopg2://…",
+    )
+    secret_keys: Annotated[tuple[SecretStr, ...], NoDecode] = Field(
+        (),
+        validation_alias="POLYDOCK_SECRET_KEYS",
+        description="Comma list of Fernet keys: the first encrypts, all decrypt; made in the home "
+        "when the database is the embedded one, required otherwise",
+    )
+    public_url: str = Field(
+        "http://127.0.0.1:8080",
+        validation_alias="POLYDOCK_PUBLIC_URL",
+        description="How the world reaches the intake; health URLs begin with it",
+    )
+    dagster_url: str = Field(
+        "http://127.0.0.1:3000",
+        validation_alias="POLYDOCK_DAGSTER_URL",
+        description="The Dagster webserver, for launches and links",
+    )
+    clock: str = Field(
+        "",
+        validation_alias="POLYDOCK_CLOCK",
+        description="offset:SECONDS or rate:FACTOR; refused unless Lagoon is the local stand-in",
+    )
+    lagoon_api_url: str = Field(
+        "http://127.0.0.1:9000/graphql",
+        validation_alias="LAGOON_API_URL",
+        description="Lagoon's GraphQL endpoint; the default is the local stand-in",
+    )
+    lagoon_token: SecretStr | None = Field(
+        None,
+        validation_alias="LAGOON_TOKEN",
+        description="A ready token; without it one is fetched over SSH",
+    )
+    lagoon_ssh_host: str = Field(
+        "127.0.0.1",
+        validation_alias="LAGOON_SSH_HOST",
+        description="Where tokens come from, and commands where a cluster names no host",
+    )
+    lagoon_ssh_port: int = Field(
+        9022, ge=1, le=65535, validation_alias="LAGOON_SSH_PORT", description="Its port"
+    )
+    lagoon_ssh_user: str = Field(
+        "lagoon", validation_alias="LAGOON_SSH_USER", description="The user that asks for tokens"
+    )
+    lagoon_ssh_key_file: Path | None = Field(
+        None,
+        validation_alias="LAGOON_SSH_KEY_FILE",
+        description="Our private key; default: the stand-in's, in the home",
+    )
+    lagoon_ssh_known_hosts: Path | None = Field(
+        None,
+        validation_alias="LAGOON_SSH_KNOWN_HOSTS",
+        description="Host keys we trust; default: the stand-in's, in the home",
+    )
+    smtp_url: str = Field(
+        "smtp://127.0.0.1:9025",
+        validation_alias="SMTP_URL",
+        description="smtp://user:pass@host:port?tls=starttls",
+    )
+    instance_partitions: int = Field(
+        20_000,
+        ge=0,
+        validation_alias="POLYDOCK_INSTANCE_PARTITIONS",
+        description="Above this many, new instances get no partition in the Dagster UI",
+    )
+    register_only_captures: bool = Field(
+        default=False,
+        validation_alias="POLYDOCK_REGISTER_ONLY_CAPTURES",
+        description="Registrations are kept, no trial is made",
+    )
+    register_simulate_error: bool = Field(
+        default=False,
+        validation_alias="POLYDOCK_REGISTER_SIMULATE_ERROR",
+        description="Every registration fails, to try a form",
+    )
+    register_simulate_round_robin: bool = Field(
+        default=False,
+        validation_alias="POLYDOCK_REGISTER_SIMULATE_ROUND_ROBIN",
+        description="Registrations end in turn as created, failed, registered, to try a form",
+    )
+    project_grace_days: int = Field(
+        14,
+        ge=0,
+        validation_alias="POLYDOCK_PROJECT_GRACE_DAYS",
+        description="Days between a removal and the deletion of its Lagoon project",
+    )
+    health_token: SecretStr | None = Field(
+        None,
+        validation_alias=AliasChoices("POLYDOCK_HEALTH_TOKEN"),
+        description="Reserved for the health callback; none is handed to apps while it is empty",
+    )
+
+    @field_validator("secret_keys", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        if isinstance(value, str):
+            return tuple(part.strip() for part in value.split(",") if part.strip())
+        return value
+
+    @field_validator("clock")
+    @classmethod
+    def _understood(cls, value: str) -> str:
+        try:
+            parse_clock(value)
+        except ClockError as error:
+            raise ValueError(str(error)) from None
+        return value
+
+    @property
+    def is_simulated(self) -> bool:
+        """Whether Lagoon is on this machine, and so the stand-in."""
+        return any(f"//{host}" in self.lagoon_api_url for host in LOOPBACK)
+
+    @property
+    def is_embedded(self) -> bool:
+        """Whether the database is the SQLite file in the home."""
+        return not self.database_url
+
+    @property
+    def resolved_database_url(self) -> str:
+        """Return the database's URL, absolute for the embedded one."""
+        return self.database_url or f"sqlite:///{self.home.resolve() / 'polydock.db'}"
+
+    @property
+    def simulator_home(self) -> Path:
+        """Where the local Lagoon keeps its keys and containers."""
+        return self.home.resolve() / "simulator"
+
+    @property
+    def ssh_key_file(self) -> Path:
+        """Return our private key's file."""
+        return self.lagoon_ssh_key_file or self.simulator_home / "id_ed25519"
+
+    @property
+    def ssh_known_hosts(self) -> Path:
+        """Return the file of host keys we trust."""
+        return self.lagoon_ssh_known_hosts or self.simulator_home / "known_hosts"
+
+    def make_clock(self) -> Clock:
+        """Return the clock; a shifted one only beside the local stand-in."""
+        clock = parse_clock(self.clock)
+        if not clock.is_real and not self.is_simulated:
+            raise SettingsError(
+                "POLYDOCK_CLOCK is for the local Lagoon only; unset it, or unset LAGOON_API_URL"
+            )
+        return clock
+
+
+def load_settings() -> Settings:
+    """Read the environment. SettingsError names every wrong value at once."""
+    try:
+        return Settings()  # pyright: ignore[reportCallIssue] - fields come from the environment
+    except ValidationError as error:
+        raise SettingsError(
+            "; ".join(_sentence(e["loc"], e["msg"]) for e in error.errors())
+        ) from None
+
+
+def _sentence(location: tuple[int | str, ...], message: str) -> str:
+    name = str(location[0]) if location else "settings"
+    value = os.environ.get(name, "")
+    return f"{name}: {message.removeprefix('Value error, ')} (got {len(value)} characters)"
+
+
+@functools.cache
+def settings() -> Settings:
+    """Return the settings of this process, read once."""
+    return load_settings()

@@ -1,0 +1,100 @@
+"""Faults that a test or a person orders: the next operation that matches goes wrong as told."""
+
+from collections.abc import Collection
+from typing import Literal, get_args
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+TransportKind = Literal["http500", "expired_token", "timeout", "drop_after_commit", "slow"]
+FieldKind = Literal["graphql_error", "quota", "partial_data"]
+BuildKind = Literal["build_failed", "build_hang", "build_cancelled"]
+SshKind = Literal[
+    "ssh_254", "ssh_error_exit0", "ssh_no_url", "ssh_host_key", "ssh_cut", "slow", "timeout"
+]
+SmtpKind = Literal["smtp_450", "smtp_550", "smtp_cut_after_data", "slow", "timeout"]
+
+TRANSPORT: frozenset[str] = frozenset(get_args(TransportKind))
+FIELD: frozenset[str] = frozenset(get_args(FieldKind))
+BUILD: frozenset[str] = frozenset(get_args(BuildKind))
+SSH: frozenset[str] = frozenset(get_args(SshKind))
+SMTP: frozenset[str] = frozenset(get_args(SmtpKind))
+
+HOLD_SECONDS = 600.0
+"""How long a `timeout` keeps its caller waiting, unless `seconds` says otherwise."""
+_DEFAULT_SECONDS = {"slow": 3.0, "timeout": HOLD_SECONDS, "ssh_cut": 0.2}
+
+
+class Fault(BaseModel):
+    """An ordered fault, spent after *times* operations.
+
+    `match`: a root field, `METHOD /path`, `ssh:token`, `ssh:<stage>`, `ssh:*` or `smtp`.
+    """
+
+    model_config = ConfigDict(extra="forbid")
+
+    match: str = Field(min_length=1)
+    kind: TransportKind | FieldKind | BuildKind | SshKind | SmtpKind
+    times: int = Field(1, ge=1)
+    seconds: float | None = Field(None, ge=0, le=3600)
+    message: str | None = None
+    """The text of a `graphql_error`, or of the error beside partial data."""
+    field: str | None = None
+    """The nested field that `partial_data` takes away; else one is chosen."""
+
+    @model_validator(mode="after")
+    def _kind_belongs_to_match(self) -> "Fault":
+        if self.kind not in kinds_for(self.match):
+            raise ValueError(f"{self.kind} cannot happen to {self.match}")
+        if self.match == "ssh:claim":
+            self.match = "ssh:polydock-claim"
+        return self
+
+    @property
+    def wait_s(self) -> float:
+        """Return how long this fault delays or holds."""
+        return _DEFAULT_SECONDS.get(self.kind, 0.0) if self.seconds is None else self.seconds
+
+
+def kinds_for(match: str) -> Collection[str]:
+    """Return the kinds of fault that can happen to what *match* names."""
+    if match == "smtp":
+        return SMTP
+    if match.startswith("ssh:"):
+        return SSH
+    if "/" in match:
+        return TRANSPORT
+    return TRANSPORT | FIELD | BUILD
+
+
+class Faults:
+    """The faults on order, oldest first."""
+
+    def __init__(self) -> None:
+        self._waiting: list[Fault] = []
+
+    def order(self, fault: Fault) -> None:
+        """Put a fault at the end of the queue."""
+        self._waiting.append(fault)
+
+    def waiting(self) -> list[Fault]:
+        """Return what has not been spent."""
+        return list(self._waiting)
+
+    def clear(self) -> None:
+        """Forget all faults."""
+        self._waiting.clear()
+
+    def take(self, matches: Collection[str], kinds: Collection[str]) -> Fault | None:
+        """Spend one time of the oldest fault that fits, and return it as it was."""
+        for fault in self._waiting:
+            if fault.match in matches and fault.kind in kinds:
+                taken = fault.model_copy()
+                fault.times -= 1
+                if not fault.times:
+                    self._waiting.remove(fault)
+                return taken
+        return None
+
+    def take_ssh(self, stage: str, kinds: Collection[str]) -> Fault | None:
+        """Spend a fault of the SSH session with that stage (`token` for the token host)."""
+        return self.take({f"ssh:{stage}", "ssh:*"}, kinds)

@@ -1,0 +1,54 @@
+"""The simulator's SSH keys: made once in its home, kept from then on."""
+
+import os
+from pathlib import Path
+
+import asyncssh
+
+_ALGORITHM = "ssh-ed25519"
+
+CLIENT_KEY = "id_ed25519"
+TOKEN_HOST_KEY = "token_host_key"  # noqa: S105 - a file name
+COMMAND_HOST_KEY = "command_host_key"
+STRANGE_HOST_KEY = "strange_host_key"
+"""A host key that is in no known_hosts, for the fault `ssh_host_key`."""
+KNOWN_HOSTS = "known_hosts"
+
+
+def prepare(home: Path, host: str = "127.0.0.1") -> None:
+    """Make the client's key, the hosts' keys and the known_hosts file where they are missing.
+
+    Other processes may be pointed at these files before the simulator is up: the entries hold
+    for every port of *host*.
+    """
+    home.mkdir(parents=True, exist_ok=True, mode=0o700)
+    for name in (CLIENT_KEY, TOKEN_HOST_KEY, COMMAND_HOST_KEY, STRANGE_HOST_KEY):
+        if not (home / name).exists():
+            _create(home / name)
+    hosts = ",".join(f"[{name}]:*,{name}" for name in dict.fromkeys((host, "127.0.0.1", "localhost")))
+    lines = [f"{hosts} {public_key(home / name)}\n" for name in (TOKEN_HOST_KEY, COMMAND_HOST_KEY)]
+    known_hosts = home / KNOWN_HOSTS
+    if not known_hosts.exists() or known_hosts.read_text() != "".join(lines):
+        _write(known_hosts, "".join(lines).encode())
+
+
+def public_key(private: Path) -> str:
+    """Return the public half of the key in a file, as one line without a comment."""
+    return public_half(asyncssh.read_private_key(private))
+
+
+def public_half(key: asyncssh.SSHKey) -> str:
+    """Return the public half of a key, as one line without a comment."""
+    return " ".join(key.export_public_key("openssh").decode().split()[:2])
+
+
+def _create(path: Path) -> None:
+    _write(path, asyncssh.generate_private_key(_ALGORITHM).export_private_key("openssh"))
+
+
+def _write(path: Path, content: bytes) -> None:
+    """Write a file that only its owner may read, and never leave half of one."""
+    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    draft.touch(mode=0o600)
+    draft.write_bytes(content)
+    draft.replace(path)

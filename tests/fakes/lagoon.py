@@ -1,0 +1,404 @@
+"""A Lagoon in memory.
+
+Two-phase things take time on the clock it is given: a build of `build_takes` ends with
+`build_status(deployment)`, an environment goes `removal_takes` after it was asked to go.
+"""
+
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+
+from polydock_pipelines.clients.keys import public_key_of
+from polydock_pipelines.lifecycle.instance import EnvVariable
+from polydock_pipelines.lifecycle.secret import Secret
+from polydock_pipelines.ports import (
+    GOOD_BUILD,
+    AlreadyExistsError,
+    Clock,
+    Deployment,
+    Environment,
+    EnvironmentRef,
+    NewProject,
+    NotFoundError,
+    PortError,
+    Project,
+    RefusedError,
+)
+from tests.fakes.clock import FakeClock
+
+Failures = Mapping[str, Sequence[PortError]]
+
+
+@dataclass(frozen=True)
+class LagoonCall:
+    """One call: the port's method name, and its arguments by name."""
+
+    operation: str
+    arguments: Mapping[str, object]
+
+
+@dataclass
+class StoredProject:
+    """A project and all that hangs on it."""
+
+    project: Project
+    groups: list[str] = field(default_factory=list[str])
+    variables: dict[str, EnvVariable] = field(default_factory=dict[str, EnvVariable])
+    new: NewProject | None = None
+    """What made it; None for one that the constructor was given."""
+
+
+@dataclass
+class StoredEnvironment:
+    project_id: int
+    environment: Environment
+    gone_at: datetime | None = None
+    """When it goes, once somebody asked; None: nobody did."""
+
+
+@dataclass
+class StoredBuild:
+    deployment: Deployment
+    environment: StoredEnvironment
+    started_at: datetime
+    build_variables: Mapping[str, str]
+    is_cancelled: bool = False
+
+
+class FakeLagoon:
+    """`ports.Lagoon` in memory.
+
+    `failing={"add_project": [error, …]}` raises one error a call, in order, before anything
+    happens; `failing_after=` raises after the call was carried out, as a lost answer does. The keys
+    are names of the port's methods. `None` in a list lets that call through.
+    """
+
+    def __init__(
+        self,
+        clock: Clock | None = None,
+        *,
+        projects: Iterable[Project] = (),
+        environments: Mapping[EnvironmentRef, Environment] | None = None,
+        builds: Iterable[tuple[EnvironmentRef, Deployment]] = (),
+        groups: Collection[str] | None = None,
+        project_quota: int | None = None,
+        build_takes: timedelta = timedelta(0),
+        build_status: Callable[[Deployment], str | None] = lambda _deployment: GOOD_BUILD,
+        removal_takes: timedelta = timedelta(0),
+        public_key_of: Callable[[Secret], str | None] = public_key_of,
+        failing: Mapping[str, Sequence[PortError | None]] | None = None,
+        failing_after: Mapping[str, Sequence[PortError | None]] | None = None,
+    ) -> None:
+        """Hold what is given.
+
+        `groups`: those that exist; None: all. `build_status` says how a build ends once its time
+        is over; None means that it goes on running (and so a callable can decide by itself).
+        """
+        self.calls: list[LagoonCall] = []
+        self.state = _State(
+            clock=clock or FakeClock(),
+            calls=self.calls,
+            groups=groups,
+            project_quota=project_quota,
+            build_takes=build_takes,
+            build_status=build_status,
+            removal_takes=removal_takes,
+            public_key_of=public_key_of,
+            failing={name: list(errors) for name, errors in (failing or {}).items()},
+            failing_after={name: list(errors) for name, errors in (failing_after or {}).items()},
+        )
+        for project in projects:
+            self.state.projects[project.name] = StoredProject(project)
+        for ref, environment in (environments or {}).items():
+            self.state.environments.append(StoredEnvironment(ref.project_id, environment))
+        for ref, deployment in builds:
+            self.state.builds.append(
+                StoredBuild(deployment, self.state.environment(ref), self.state.clock.now(), {})
+            )
+        self._projects = _Projects(self.state)
+        self._environments = _Environments(self.state)
+        self._deployments = _Deployments(self.state)
+
+    @property
+    def projects(self) -> "_Projects":
+        return self._projects
+
+    @property
+    def environments(self) -> "_Environments":
+        return self._environments
+
+    @property
+    def deployments(self) -> "_Deployments":
+        return self._deployments
+
+    def operations(self) -> list[str]:
+        """Return the names of the methods called, in order."""
+        return [call.operation for call in self.calls]
+
+    def stored(self, project: str) -> StoredProject | None:
+        """Return a project with its groups and variables; None when it is gone."""
+        return self.state.projects.get(project)
+
+    def values(self, project: str) -> dict[str, str]:
+        """Return a project's variables in clear text."""
+        stored = self.state.projects[project]
+        return {name: variable.value.reveal() for name, variable in stored.variables.items()}
+
+    @property
+    def builds(self) -> list[Deployment]:
+        """All builds that were ever started, as they stand now."""
+        return [self.state.shown(build) for build in self.state.builds]
+
+
+@dataclass
+class _State:
+    clock: Clock
+    calls: list[LagoonCall]
+    groups: Collection[str] | None
+    project_quota: int | None
+    build_takes: timedelta
+    build_status: Callable[[Deployment], str | None]
+    removal_takes: timedelta
+    public_key_of: Callable[[Secret], str | None]
+    failing: dict[str, list[PortError | None]]
+    failing_after: dict[str, list[PortError | None]]
+    projects: dict[str, StoredProject] = field(default_factory=dict[str, StoredProject])
+    environments: list[StoredEnvironment] = field(default_factory=list[StoredEnvironment])
+    builds: list[StoredBuild] = field(default_factory=list[StoredBuild])
+    last_id: int = 0
+
+    def begin(self, operation: str, **arguments: object) -> None:
+        self.calls.append(LagoonCall(operation, arguments))
+        _raise_next(self.failing, operation)
+        self._remove_the_gone()
+
+    def end(self, operation: str) -> None:
+        _raise_next(self.failing_after, operation)
+
+    def next_id(self) -> int:
+        taken = [stored.project.id for stored in self.projects.values()]
+        taken += [stored.environment.id for stored in self.environments]
+        taken += [build.deployment.id for build in self.builds]
+        self.last_id = max([self.last_id, *taken]) + 1
+        return self.last_id
+
+    def project(self, name: str) -> StoredProject:
+        if name not in self.projects:
+            raise NotFoundError(f"There is no project {name}.")
+        return self.projects[name]
+
+    def environment(self, ref: EnvironmentRef) -> StoredEnvironment:
+        for stored in self.environments:
+            if (stored.project_id, stored.environment.name) == (ref.project_id, ref.name):
+                return stored
+        raise NotFoundError(f"There is no environment {ref.name} in project {ref.project_id}.")
+
+    def shown(self, build: StoredBuild) -> Deployment:
+        """Return a build as it stands by the clock; an end, once reached, is kept."""
+        if build.deployment.is_running:
+            status = self._status(build)
+            build.deployment = replace(build.deployment, status=status)
+        return build.deployment
+
+    def _status(self, build: StoredBuild) -> str:
+        if build.is_cancelled:
+            return "cancelled"
+        if self.clock.now() < build.started_at + self.build_takes:
+            return "running" if self.clock.now() > build.started_at else "new"
+        status = self.build_status(build.deployment) or "running"
+        if status == GOOD_BUILD:
+            environment = build.environment
+            url = f"https://{environment.environment.namespace}.example.com"
+            environment.environment = replace(
+                environment.environment,
+                route=environment.environment.route or url,
+                routes=environment.environment.routes or (url,),
+            )
+        return status
+
+    def _remove_the_gone(self) -> None:
+        now = self.clock.now()
+        gone = [e for e in self.environments if e.gone_at is not None and e.gone_at <= now]
+        self.environments = [e for e in self.environments if e not in gone]
+        # Lagoon purges the deployments of an environment with it.
+        self.builds = [build for build in self.builds if build.environment not in gone]
+
+
+def _raise_next(failures: dict[str, list[PortError | None]], operation: str) -> None:
+    error = failures[operation].pop(0) if failures.get(operation) else None
+    if error is not None:
+        raise error
+
+
+class _Projects:
+    def __init__(self, state: _State) -> None:
+        self._state = state
+
+    def project_by_name(self, name: str) -> Project | None:
+        self._state.begin("project_by_name", name=name)
+        stored = self._state.projects.get(name)
+        self._state.end("project_by_name")
+        return stored.project if stored else None
+
+    def add_project(self, new: NewProject) -> Project:
+        self._state.begin("add_project", new=new)
+        quota = self._state.project_quota
+        if quota is not None and len(self._state.projects) >= quota:
+            raise RefusedError(f"This would exceed the project quota of {quota}.")
+        if new.name in self._state.projects:
+            raise AlreadyExistsError(f"Project {new.name} already exists.")
+        project = Project(
+            id=self._state.next_id(),
+            name=new.name,
+            organization_id=new.organization_id,
+            git_url=new.git_url,
+            public_key=(
+                self._state.public_key_of(new.private_key)
+                if new.private_key
+                else "ssh-ed25519 GENERATED"
+            ),
+        )
+        self._state.projects[new.name] = StoredProject(project, new=new)
+        self._state.end("add_project")
+        return project
+
+    def add_groups_to_project(self, project: str, groups: Sequence[str]) -> None:
+        self._state.begin("add_groups_to_project", project=project, groups=tuple(groups))
+        stored = self._state.project(project)
+        known = self._state.groups
+        for group in groups:
+            if known is not None and group not in known:
+                raise NotFoundError(f"Group not found: {group}.")
+            if group not in stored.groups:
+                stored.groups.append(group)
+        self._state.end("add_groups_to_project")
+
+    def set_variables(self, project: str, variables: Sequence[EnvVariable]) -> None:
+        self._state.begin("set_variables", project=project, variables=tuple(variables))
+        stored = self._state.project(project)
+        stored.variables.update({variable.name: variable for variable in variables})
+        self._state.end("set_variables")
+
+    def delete_variables(self, project: str, names: Collection[str]) -> None:
+        self._state.begin("delete_variables", project=project, names=frozenset(names))
+        stored = self._state.project(project)
+        for name in names:
+            stored.variables.pop(name, None)
+        self._state.end("delete_variables")
+
+    def update_project_metadata(self, project_id: int, metadata: Mapping[str, str]) -> None:
+        self._state.begin("update_project_metadata", project_id=project_id, metadata=dict(metadata))
+        for stored in self._state.projects.values():
+            if stored.project.id == project_id:
+                kept = {key: value for key, value in metadata.items() if value}
+                merged = {**stored.project.metadata, **kept}
+                stored.project = replace(stored.project, metadata=merged)
+                break
+        else:
+            raise NotFoundError(f"There is no project {project_id}.")
+        self._state.end("update_project_metadata")
+
+    def delete_project(self, name: str) -> None:
+        self._state.begin("delete_project", name=name)
+        stored = self._state.project(name)
+        if any(e.project_id == stored.project.id for e in self._state.environments):
+            raise PortError(f"Environments of {name} still stand.")
+        del self._state.projects[name]
+        self._state.end("delete_project")
+
+
+class _Environments:
+    def __init__(self, state: _State) -> None:
+        self._state = state
+
+    def environment_by_name(self, project_id: int, name: str) -> Environment | None:
+        self._state.begin("environment_by_name", project_id=project_id, name=name)
+        for build in self._state.builds:
+            self._state.shown(build)  # a finished build gives its environment the route
+        try:
+            found = self._state.environment(EnvironmentRef(project_id, name)).environment
+        except NotFoundError:
+            found = None
+        self._state.end("environment_by_name")
+        return found
+
+    def standing(self, refs: Sequence[EnvironmentRef]) -> frozenset[EnvironmentRef]:
+        self._state.begin("standing", refs=tuple(refs))
+        standing = {
+            EnvironmentRef(e.project_id, e.environment.name) for e in self._state.environments
+        }
+        self._state.end("standing")
+        return frozenset(refs) & standing
+
+    def delete_environment(self, project: str, name: str) -> None:
+        self._state.begin("delete_environment", project=project, name=name)
+        stored = self._state.project(project)
+        environment = self._state.environment(EnvironmentRef(stored.project.id, name))
+        if environment.gone_at is None:
+            environment.gone_at = self._state.clock.now() + self._state.removal_takes
+        self._state.end("delete_environment")
+
+
+class _Deployments:
+    def __init__(self, state: _State) -> None:
+        self._state = state
+
+    def deploy_environment_branch(
+        self,
+        project: str,
+        branch: str,
+        *,
+        bulk_id: str,
+        build_variables: Mapping[str, str] | None = None,
+    ) -> str:
+        self._state.begin(
+            "deploy_environment_branch",
+            project=project,
+            branch=branch,
+            bulk_id=bulk_id,
+            build_variables=dict(build_variables or {}),
+        )
+        stored = self._state.project(project)
+        environment = self._environment(stored.project, branch)
+        number = self._state.next_id()
+        kind = "variables" if (build_variables or {}).get("LAGOON_VARIABLES_ONLY") else "build"
+        deployment = Deployment(number, f"lagoon-{kind}-{number:06}", "new", bulk_id)
+        now = self._state.clock.now()
+        self._state.builds.append(
+            StoredBuild(deployment, environment, now, dict(build_variables or {}))
+        )
+        self._state.end("deploy_environment_branch")
+        return deployment.name
+
+    def by_bulk_ids(self, bulk_ids: Sequence[str]) -> dict[str, list[Deployment]]:
+        self._state.begin("by_bulk_ids", bulk_ids=tuple(bulk_ids))
+        shown = [self._state.shown(build) for build in self._state.builds]
+        self._state.end("by_bulk_ids")
+        return {id_: [d for d in shown if d.bulk_id == id_] for id_ in bulk_ids}
+
+    def running(self) -> list[Deployment]:
+        self._state.begin("running")
+        shown = [self._state.shown(build) for build in self._state.builds]
+        self._state.end("running")
+        return [deployment for deployment in shown if deployment.is_running]
+
+    def cancel_deployment(self, deployment_id: int) -> None:
+        self._state.begin("cancel_deployment", deployment_id=deployment_id)
+        for build in self._state.builds:
+            if build.deployment.id == deployment_id:
+                build.is_cancelled = True
+                break
+        else:
+            raise NotFoundError(f"There is no deployment {deployment_id}.")
+        self._state.end("cancel_deployment")
+
+    def _environment(self, project: Project, branch: str) -> StoredEnvironment:
+        """Return the environment of a branch, made with its first deployment."""
+        try:
+            return self._state.environment(EnvironmentRef(project.id, branch))
+        except NotFoundError:
+            number = self._state.next_id()
+            made = Environment(id=number, name=branch, namespace=f"{project.name}-{branch}")
+            stored = StoredEnvironment(project.id, made)
+            self._state.environments.append(stored)
+            return stored
