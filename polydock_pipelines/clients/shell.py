@@ -138,8 +138,8 @@ def _is_portal_text(stderr: str) -> bool:
 def _portal_error(stderr: str) -> str:
     if "does not provide shell access" in stderr:
         return (
-            "that SSH server gives out tokens and runs no commands; set LAGOON_SSH_HOST to the "
-            "portal's, or let Lagoon name it"
+            "that SSH server gives out tokens and runs no commands; set the SSH host of the "
+            "cluster's own portal on its deploy target in Lagoon"
         )
     if "unknown service" in stderr:
         return "the environment has no such service"

@@ -1,6 +1,4 @@
-"""The simulated cluster: builds that take their time, one at a time in each environment, and
-removals that are reported late.
-"""
+"""The simulated cluster: builds one at a time in each environment, removals reported late."""
 
 import base64
 import binascii
@@ -212,7 +210,7 @@ def _extra_domains(build: Build) -> list[str] | None:
 
 
 def _remove(world: World, environment: Environment, when: datetime) -> None:
-    """Do what Lagoon does when the cluster reports an environment gone: all that hung on it goes."""
+    """Record that the cluster has removed an environment; all that hung on it goes with it."""
     environment.deleted = when
     environment.variables.clear()
     environment.queue.clear()

@@ -1,6 +1,6 @@
 """Faults that a test or a person orders: the next operation that matches goes wrong as told."""
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from typing import Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -34,8 +34,8 @@ class Fault(BaseModel):
 
     match: str = Field(min_length=1)
     kind: TransportKind | FieldKind | BuildKind | SshKind | SmtpKind
-    times: int = Field(1, ge=1)
-    seconds: float | None = Field(None, ge=0, le=3600)
+    times: int = Field(default=1, ge=1)
+    seconds: float | None = Field(default=None, ge=0, le=3600)
     message: str | None = None
     """The text of a `graphql_error`, or of the error beside partial data."""
     field: str | None = None
@@ -71,10 +71,13 @@ class Faults:
 
     def __init__(self) -> None:
         self._waiting: list[Fault] = []
+        self.watchers: list[Callable[[], None]] = []
+        """Told when a fault was ordered or all were cleared."""
 
     def order(self, fault: Fault) -> None:
         """Put a fault at the end of the queue."""
         self._waiting.append(fault)
+        self._tell()
 
     def waiting(self) -> list[Fault]:
         """Return what has not been spent."""
@@ -83,6 +86,7 @@ class Faults:
     def clear(self) -> None:
         """Forget all faults."""
         self._waiting.clear()
+        self._tell()
 
     def take(self, matches: Collection[str], kinds: Collection[str]) -> Fault | None:
         """Spend one time of the oldest fault that fits, and return it as it was."""
@@ -98,3 +102,7 @@ class Faults:
     def take_ssh(self, stage: str, kinds: Collection[str]) -> Fault | None:
         """Spend a fault of the SSH session with that stage (`token` for the token host)."""
         return self.take({f"ssh:{stage}", "ssh:*"}, kinds)
+
+    def _tell(self) -> None:
+        for watcher in self.watchers:
+            watcher()

@@ -25,7 +25,9 @@ def prepare(home: Path, host: str = "127.0.0.1") -> None:
     for name in (CLIENT_KEY, TOKEN_HOST_KEY, COMMAND_HOST_KEY, STRANGE_HOST_KEY):
         if not (home / name).exists():
             _create(home / name)
-    hosts = ",".join(f"[{name}]:*,{name}" for name in dict.fromkeys((host, "127.0.0.1", "localhost")))
+    hosts = ",".join(
+        f"[{name}]:*,{name}" for name in dict.fromkeys((host, "127.0.0.1", "localhost"))
+    )
     lines = [f"{hosts} {public_key(home / name)}\n" for name in (TOKEN_HOST_KEY, COMMAND_HOST_KEY)]
     known_hosts = home / KNOWN_HOSTS
     if not known_hosts.exists() or known_hosts.read_text() != "".join(lines):

@@ -43,12 +43,12 @@ class Settings(BaseModel):
 
     model_config = ConfigDict(extra="forbid", validate_assignment=True)
 
-    build_seconds: float = Field(5.0, ge=0, le=86400)
-    remove_seconds: float = Field(2.0, ge=0, le=86400)
-    route_seconds: float = Field(0.3, ge=0, le=600)
-    latency_ms: float = Field(0, ge=0, le=60000)
-    wake_seconds: float = Field(0, ge=0, le=600)
-    token_seconds: float = Field(300, gt=0, le=86400)
+    build_seconds: float = Field(default=5.0, ge=0, le=86400)
+    remove_seconds: float = Field(default=2.0, ge=0, le=86400)
+    route_seconds: float = Field(default=0.3, ge=0, le=600)
+    latency_ms: float = Field(default=0, ge=0, le=60000)
+    wake_seconds: float = Field(default=0, ge=0, le=600)
+    token_seconds: float = Field(default=300, gt=0, le=86400)
     group_role: Role = Role.OWNER
     """The calling user's role in the seeded groups."""
     organization_role: Role | None = Role.OWNER

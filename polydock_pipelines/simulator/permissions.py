@@ -1,5 +1,7 @@
-"""Who may do what. Roles come from groups on the project; an organization's owner may create and
-delete projects in it and link groups, and nothing else (Lagoon's permission matrix).
+"""Who may do what, by Lagoon's permission matrix.
+
+Roles come from groups on the project; an organization's owner may create and delete projects in
+it and link groups, and nothing else.
 """
 
 from dataclasses import dataclass

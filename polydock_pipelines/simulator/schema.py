@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from importlib import resources
 from operator import attrgetter
+from typing import TypeVar
 
 from graphql import (
     GraphQLInputObjectType,
@@ -26,6 +27,7 @@ from polydock_pipelines.simulator.world import World
 
 # Resolvers differ in their keyword arguments, which the schema has checked before they are called.
 Resolver = Callable[..., object]
+Bound = TypeVar("Bound", bound=Resolver)
 
 _KEYWORDS = {"input": "given", "id": "id_", "type": "type_"}
 """Arguments whose names are builtins of Python."""
@@ -43,13 +45,13 @@ class Context:
     """By response key."""
 
 
-def resolves(type_name: str, field_name: str) -> Callable[[Resolver], Resolver]:
+def resolves(type_name: str, field_name: str) -> Callable[[Bound], Bound]:
     """Bind a function `(source, context, **arguments)` to a field.
 
     A function with an argument *nodes* is shown the selection, too.
     """
 
-    def bind(function: Resolver) -> Resolver:
+    def bind(function: Bound) -> Bound:
         _RESOLVERS[type_name, field_name] = function
         return function
 
@@ -58,7 +60,7 @@ def resolves(type_name: str, field_name: str) -> Callable[[Resolver], Resolver]:
 
 def executable_schema() -> GraphQLSchema:
     """Return the schema with all resolvers that were bound so far."""
-    sdl = resources.files(__package__).joinpath("schema.graphql").read_text()
+    sdl = resources.files("polydock_pipelines.simulator").joinpath("schema.graphql").read_text()
     schema = build_schema(sdl)
     for type_ in schema.type_map.values():
         if isinstance(type_, GraphQLObjectType) and not type_.name.startswith("__"):

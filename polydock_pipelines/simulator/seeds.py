@@ -1,5 +1,6 @@
-"""What a fresh simulator holds: two organizations, two clusters, and a project of somebody else's
-in each organization, so that a client never finds itself alone.
+"""What a fresh simulator holds: two organizations and two clusters.
+
+A project of somebody else's stands in each organization, so that a client is never alone.
 """
 
 import uuid

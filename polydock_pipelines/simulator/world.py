@@ -7,7 +7,7 @@ import heapq
 import itertools
 from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import datetime, timedelta
 
 from polydock_pipelines.simulator.faults import Faults
@@ -79,6 +79,13 @@ class World:
     _ids: dict[str, Iterator[int]] = field(default_factory=dict)
     _agenda: list[tuple[datetime, int, Event]] = field(default_factory=list)
     _order: Iterator[int] = field(default_factory=itertools.count)
+
+    def become(self, other: "World") -> None:
+        """Take over everything of another world but where this one listens; no fault remains."""
+        for item in fields(self):
+            if item.name not in ("endpoints", "faults"):
+                setattr(self, item.name, getattr(other, item.name))
+        self.faults.clear()
 
     def next_id(self, kind: str) -> int:
         """Return the next number of a table, as an auto-increment column would."""

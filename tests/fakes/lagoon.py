@@ -4,9 +4,12 @@ Two-phase things take time on the clock it is given: a build of `build_takes` en
 `build_status(deployment)`, an environment goes `removal_takes` after it was asked to go.
 """
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from itertools import count
+from threading import RLock
 
 from polydock_pipelines.clients.keys import public_key_of
 from polydock_pipelines.lifecycle.instance import EnvVariable
@@ -25,8 +28,6 @@ from polydock_pipelines.ports import (
     RefusedError,
 )
 from tests.fakes.clock import FakeClock
-
-Failures = Mapping[str, Sequence[PortError]]
 
 
 @dataclass(frozen=True)
@@ -115,6 +116,7 @@ class FakeLagoon:
             self.state.builds.append(
                 StoredBuild(deployment, self.state.environment(ref), self.state.clock.now(), {})
             )
+        self.state.count_on()
         self._projects = _Projects(self.state)
         self._environments = _Environments(self.state)
         self._deployments = _Deployments(self.state)
@@ -146,8 +148,8 @@ class FakeLagoon:
 
     @property
     def builds(self) -> list[Deployment]:
-        """All builds that were ever started, as they stand now."""
-        return [self.state.shown(build) for build in self.state.builds]
+        """All builds that Lagoon still knows, as they stand now."""
+        return self.state.all_builds()
 
 
 @dataclass
@@ -165,27 +167,39 @@ class _State:
     projects: dict[str, StoredProject] = field(default_factory=dict[str, StoredProject])
     environments: list[StoredEnvironment] = field(default_factory=list[StoredEnvironment])
     builds: list[StoredBuild] = field(default_factory=list[StoredBuild])
-    last_id: int = 0
+    ids: Iterator[int] = field(default_factory=lambda: count(1))
+    lock: RLock = field(default_factory=RLock)
 
-    def begin(self, operation: str, **arguments: object) -> None:
-        self.calls.append(LagoonCall(operation, arguments))
-        _raise_next(self.failing, operation)
-        self._remove_the_gone()
+    @contextmanager
+    def call(self, operation: str, **arguments: object) -> Iterator[None]:
+        """Carry one call out, alone: steps run in threads."""
+        with self.lock:
+            self.calls.append(LagoonCall(operation, arguments))
+            _raise_next(self.failing, operation)
+            self._remove_the_gone()
+            yield
+            _raise_next(self.failing_after, operation)
 
-    def end(self, operation: str) -> None:
-        _raise_next(self.failing_after, operation)
+    def public_key(self, private_key: Secret | None) -> str | None:
+        return self.public_key_of(private_key) if private_key else "ssh-ed25519 GENERATED"
 
-    def next_id(self) -> int:
+    def count_on(self) -> None:
+        """Number new things after those that are there."""
         taken = [stored.project.id for stored in self.projects.values()]
         taken += [stored.environment.id for stored in self.environments]
         taken += [build.deployment.id for build in self.builds]
-        self.last_id = max([self.last_id, *taken]) + 1
-        return self.last_id
+        self.ids = count(max(taken, default=0) + 1)
 
     def project(self, name: str) -> StoredProject:
         if name not in self.projects:
             raise NotFoundError(f"There is no project {name}.")
         return self.projects[name]
+
+    def project_of(self, project_id: int) -> StoredProject:
+        for stored in self.projects.values():
+            if stored.project.id == project_id:
+                return stored
+        raise NotFoundError(f"There is no project {project_id}.")
 
     def environment(self, ref: EnvironmentRef) -> StoredEnvironment:
         for stored in self.environments:
@@ -199,6 +213,10 @@ class _State:
             status = self._status(build)
             build.deployment = replace(build.deployment, status=status)
         return build.deployment
+
+    def all_builds(self) -> list[Deployment]:
+        with self.lock:
+            return [self.shown(build) for build in self.builds]
 
     def _status(self, build: StoredBuild) -> str:
         if build.is_cancelled:
@@ -235,76 +253,62 @@ class _Projects:
         self._state = state
 
     def project_by_name(self, name: str) -> Project | None:
-        self._state.begin("project_by_name", name=name)
-        stored = self._state.projects.get(name)
-        self._state.end("project_by_name")
-        return stored.project if stored else None
+        with self._state.call("project_by_name", name=name):
+            stored = self._state.projects.get(name)
+            return stored.project if stored else None
 
     def add_project(self, new: NewProject) -> Project:
-        self._state.begin("add_project", new=new)
-        quota = self._state.project_quota
-        if quota is not None and len(self._state.projects) >= quota:
-            raise RefusedError(f"This would exceed the project quota of {quota}.")
-        if new.name in self._state.projects:
-            raise AlreadyExistsError(f"Project {new.name} already exists.")
-        project = Project(
-            id=self._state.next_id(),
-            name=new.name,
-            organization_id=new.organization_id,
-            git_url=new.git_url,
-            public_key=(
-                self._state.public_key_of(new.private_key)
-                if new.private_key
-                else "ssh-ed25519 GENERATED"
-            ),
-        )
-        self._state.projects[new.name] = StoredProject(project, new=new)
-        self._state.end("add_project")
-        return project
+        with self._state.call("add_project", new=new):
+            quota = self._state.project_quota
+            if quota is not None and len(self._state.projects) >= quota:
+                raise RefusedError(f"This would exceed the project quota of {quota}.")
+            if new.name in self._state.projects:
+                raise AlreadyExistsError(f"Project {new.name} already exists.")
+            project = Project(
+                id=next(self._state.ids),
+                name=new.name,
+                organization_id=new.organization_id,
+                git_url=new.git_url,
+                public_key=self._state.public_key(new.private_key),
+            )
+            self._state.projects[new.name] = StoredProject(project, new=new)
+            return project
 
     def add_groups_to_project(self, project: str, groups: Sequence[str]) -> None:
-        self._state.begin("add_groups_to_project", project=project, groups=tuple(groups))
-        stored = self._state.project(project)
-        known = self._state.groups
-        for group in groups:
-            if known is not None and group not in known:
-                raise NotFoundError(f"Group not found: {group}.")
-            if group not in stored.groups:
-                stored.groups.append(group)
-        self._state.end("add_groups_to_project")
+        with self._state.call("add_groups_to_project", project=project, groups=tuple(groups)):
+            stored, known = self._state.project(project), self._state.groups
+            for group in groups:
+                if known is not None and group not in known:
+                    raise NotFoundError(f"Group not found: {group}.")
+                if group not in stored.groups:
+                    stored.groups.append(group)
 
     def set_variables(self, project: str, variables: Sequence[EnvVariable]) -> None:
-        self._state.begin("set_variables", project=project, variables=tuple(variables))
-        stored = self._state.project(project)
-        stored.variables.update({variable.name: variable for variable in variables})
-        self._state.end("set_variables")
+        with self._state.call("set_variables", project=project, variables=tuple(variables)):
+            stored = self._state.project(project)
+            stored.variables.update({variable.name: variable for variable in variables})
 
     def delete_variables(self, project: str, names: Collection[str]) -> None:
-        self._state.begin("delete_variables", project=project, names=frozenset(names))
-        stored = self._state.project(project)
-        for name in names:
-            stored.variables.pop(name, None)
-        self._state.end("delete_variables")
+        with self._state.call("delete_variables", project=project, names=frozenset(names)):
+            stored = self._state.project(project)
+            for name in names:
+                stored.variables.pop(name, None)
 
     def update_project_metadata(self, project_id: int, metadata: Mapping[str, str]) -> None:
-        self._state.begin("update_project_metadata", project_id=project_id, metadata=dict(metadata))
-        for stored in self._state.projects.values():
-            if stored.project.id == project_id:
-                kept = {key: value for key, value in metadata.items() if value}
-                merged = {**stored.project.metadata, **kept}
-                stored.project = replace(stored.project, metadata=merged)
-                break
-        else:
-            raise NotFoundError(f"There is no project {project_id}.")
-        self._state.end("update_project_metadata")
+        with self._state.call(
+            "update_project_metadata", project_id=project_id, metadata=dict(metadata)
+        ):
+            stored = self._state.project_of(project_id)
+            kept = {key: value for key, value in metadata.items() if value}
+            merged = {**stored.project.metadata, **kept}
+            stored.project = replace(stored.project, metadata=merged)
 
     def delete_project(self, name: str) -> None:
-        self._state.begin("delete_project", name=name)
-        stored = self._state.project(name)
-        if any(e.project_id == stored.project.id for e in self._state.environments):
-            raise PortError(f"Environments of {name} still stand.")
-        del self._state.projects[name]
-        self._state.end("delete_project")
+        with self._state.call("delete_project", name=name):
+            stored = self._state.project(name)
+            if any(e.project_id == stored.project.id for e in self._state.environments):
+                raise PortError(f"Environments of {name} still stand.")
+            del self._state.projects[name]
 
 
 class _Environments:
@@ -312,31 +316,27 @@ class _Environments:
         self._state = state
 
     def environment_by_name(self, project_id: int, name: str) -> Environment | None:
-        self._state.begin("environment_by_name", project_id=project_id, name=name)
-        for build in self._state.builds:
-            self._state.shown(build)  # a finished build gives its environment the route
-        try:
-            found = self._state.environment(EnvironmentRef(project_id, name)).environment
-        except NotFoundError:
-            found = None
-        self._state.end("environment_by_name")
-        return found
+        with self._state.call("environment_by_name", project_id=project_id, name=name):
+            self._state.all_builds()  # one that is through gives its environment the route
+            try:
+                return self._state.environment(EnvironmentRef(project_id, name)).environment
+            except NotFoundError:
+                return None
 
     def standing(self, refs: Sequence[EnvironmentRef]) -> frozenset[EnvironmentRef]:
-        self._state.begin("standing", refs=tuple(refs))
-        standing = {
-            EnvironmentRef(e.project_id, e.environment.name) for e in self._state.environments
-        }
-        self._state.end("standing")
-        return frozenset(refs) & standing
+        with self._state.call("standing", refs=tuple(refs)):
+            standing = {
+                EnvironmentRef(stored.project_id, stored.environment.name)
+                for stored in self._state.environments
+            }
+            return frozenset(refs) & standing
 
     def delete_environment(self, project: str, name: str) -> None:
-        self._state.begin("delete_environment", project=project, name=name)
-        stored = self._state.project(project)
-        environment = self._state.environment(EnvironmentRef(stored.project.id, name))
-        if environment.gone_at is None:
-            environment.gone_at = self._state.clock.now() + self._state.removal_takes
-        self._state.end("delete_environment")
+        with self._state.call("delete_environment", project=project, name=name):
+            stored = self._state.project(project)
+            environment = self._state.environment(EnvironmentRef(stored.project.id, name))
+            if environment.gone_at is None:
+                environment.gone_at = self._state.clock.now() + self._state.removal_takes
 
 
 class _Deployments:
@@ -351,54 +351,46 @@ class _Deployments:
         bulk_id: str,
         build_variables: Mapping[str, str] | None = None,
     ) -> str:
-        self._state.begin(
+        given = dict(build_variables or {})
+        with self._state.call(
             "deploy_environment_branch",
             project=project,
             branch=branch,
             bulk_id=bulk_id,
-            build_variables=dict(build_variables or {}),
-        )
-        stored = self._state.project(project)
-        environment = self._environment(stored.project, branch)
-        number = self._state.next_id()
-        kind = "variables" if (build_variables or {}).get("LAGOON_VARIABLES_ONLY") else "build"
-        deployment = Deployment(number, f"lagoon-{kind}-{number:06}", "new", bulk_id)
-        now = self._state.clock.now()
-        self._state.builds.append(
-            StoredBuild(deployment, environment, now, dict(build_variables or {}))
-        )
-        self._state.end("deploy_environment_branch")
-        return deployment.name
+            build_variables=given,
+        ):
+            stored = self._state.project(project)
+            environment = self._environment(stored.project, branch)
+            number = next(self._state.ids)
+            kind = "variables" if given.get("LAGOON_VARIABLES_ONLY") else "build"
+            deployment = Deployment(number, f"lagoon-{kind}-{number:06}", "new", bulk_id)
+            now = self._state.clock.now()
+            self._state.builds.append(StoredBuild(deployment, environment, now, given))
+            return deployment.name
 
     def by_bulk_ids(self, bulk_ids: Sequence[str]) -> dict[str, list[Deployment]]:
-        self._state.begin("by_bulk_ids", bulk_ids=tuple(bulk_ids))
-        shown = [self._state.shown(build) for build in self._state.builds]
-        self._state.end("by_bulk_ids")
-        return {id_: [d for d in shown if d.bulk_id == id_] for id_ in bulk_ids}
+        with self._state.call("by_bulk_ids", bulk_ids=tuple(bulk_ids)):
+            shown = self._state.all_builds()
+            return {id_: [build for build in shown if build.bulk_id == id_] for id_ in bulk_ids}
 
     def running(self) -> list[Deployment]:
-        self._state.begin("running")
-        shown = [self._state.shown(build) for build in self._state.builds]
-        self._state.end("running")
-        return [deployment for deployment in shown if deployment.is_running]
+        with self._state.call("running"):
+            return [build for build in self._state.all_builds() if build.is_running]
 
     def cancel_deployment(self, deployment_id: int) -> None:
-        self._state.begin("cancel_deployment", deployment_id=deployment_id)
-        for build in self._state.builds:
-            if build.deployment.id == deployment_id:
-                build.is_cancelled = True
-                break
-        else:
+        with self._state.call("cancel_deployment", deployment_id=deployment_id):
+            for build in self._state.builds:
+                if build.deployment.id == deployment_id:
+                    build.is_cancelled = True
+                    return
             raise NotFoundError(f"There is no deployment {deployment_id}.")
-        self._state.end("cancel_deployment")
 
     def _environment(self, project: Project, branch: str) -> StoredEnvironment:
         """Return the environment of a branch, made with its first deployment."""
         try:
             return self._state.environment(EnvironmentRef(project.id, branch))
         except NotFoundError:
-            number = self._state.next_id()
-            made = Environment(id=number, name=branch, namespace=f"{project.name}-{branch}")
+            made = Environment(next(self._state.ids), branch, f"{project.name}-{branch}")
             stored = StoredEnvironment(project.id, made)
             self._state.environments.append(stored)
             return stored

@@ -30,7 +30,7 @@ class _DeploymentNode(BaseModel):
     bulk_id: str | None = Field(default=None, alias="bulkId")
 
 
-_NODES = TypeAdapter(list[_DeploymentNode] | None)
+_NODES = TypeAdapter(list[_DeploymentNode])
 
 
 class DeploymentsClient:
@@ -63,8 +63,9 @@ class DeploymentsClient:
                 for name, value in (build_variables or {}).items()
             ],
         }
-        data = self._transport.execute(DEPLOY_ENVIRONMENT_BRANCH, values, what=what)
-        answer = data.get("deployEnvironmentBranch")
+        answer = self._transport.field(
+            DEPLOY_ENVIRONMENT_BRANCH, "deployEnvironmentBranch", values, what=what
+        )
         if isinstance(answer, str) and _BUILD_NAME.match(answer):
             return answer
         raise _not_a_build(answer, what)
@@ -85,8 +86,8 @@ class DeploymentsClient:
 
     def running(self) -> list[Deployment]:
         """Return all running builds that we can see."""
-        data = self._transport.execute(RUNNING_DEPLOYMENTS, {}, what="deploymentsByFilter")
-        return _deployments(data.get("deploymentsByFilter"), "deploymentsByFilter")
+        what = "deploymentsByFilter"
+        return _deployments(self._transport.field(RUNNING_DEPLOYMENTS, what, {}, what=what), what)
 
     def cancel_deployment(self, deployment_id: int) -> None:
         """Ask for the end of a build, which comes later.
@@ -94,8 +95,9 @@ class DeploymentsClient:
         LagoonNotFoundError when it is missing or hidden: builds go with their environment.
         """
         what = f"cancelDeployment {deployment_id}"
-        data = self._transport.execute(CANCEL_DEPLOYMENT, {"id": deployment_id}, what=what)
-        if data.get("cancelDeployment") != "success":
+        values = {"id": deployment_id}
+        answer = self._transport.field(CANCEL_DEPLOYMENT, "cancelDeployment", values, what=what)
+        if answer != "success":
             raise LagoonError(f"Lagoon answered {what} with something other than success.")
 
 
@@ -109,12 +111,12 @@ def _not_a_build(answer: JsonValue, what: str) -> LagoonError:
 
 def _deployments(value: JsonValue, what: str) -> list[Deployment]:
     try:
-        nodes = _NODES.validate_python(value)
+        nodes = _NODES.validate_python(value)  # null is no list: "none" is spelt []
     except ValidationError:
         raise LagoonError(f"Lagoon answered {what} in a shape that we do not know.") from None
     return [
         Deployment(id=node.id, name=node.name, status=node.status.lower(), bulk_id=node.bulk_id)
-        for node in nodes or []
+        for node in nodes
     ]
 
 

@@ -8,6 +8,7 @@ import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from gql import GraphQLRequest, gql
 
@@ -97,28 +98,40 @@ def encode(document: GraphQLRequest, values: Mapping[str, object]) -> tuple[byte
         secrets.append(value.reveal())
         return secrets[-1]
 
-    body = GraphQLRequest(document, variable_values=dict(values)).payload
+    body = {"query": _text(document), "variables": values}
     text = json.dumps(body, default=reveal, ensure_ascii=False, separators=(",", ":"))
     return text.encode(), secrets
 
 
 def _batch(aliased: Aliased, parts: _Parts) -> Batch:
     aliases = tuple(f"a{number}" for number in range(len(parts.items)))
-    declared = ", ".join(
-        f"${name}_{alias}: {kind}" for alias in aliases for name, kind in aliased.types.items()
-    )
-    fields = "\n".join(f"{alias}: {_renamed(aliased.field, alias)}" for alias in aliases)
     values = {
         f"{name}_{alias}": item[name]
         for alias, item in zip(aliases, parts.items, strict=True)
         for name in aliased.types
     }
     operation = Operation(
-        gql(f"{aliased.kind} Batch({declared}) {{\n{fields}\n}}"),
+        _document(aliased.kind, aliased.field, tuple(aliased.types.items()), len(parts.items)),
         rules=aliased.rules,
         is_safe_twice=aliased.is_safe_twice,
     )
     return Batch(parts.start, operation, values, aliases)
+
+
+@lru_cache(maxsize=128)
+def _document(
+    kind: str, field_text: str, types: tuple[tuple[str, str], ...], count: int
+) -> GraphQLRequest:
+    # Parsing is the dear part of a request, and the same few counts come again and again.
+    aliases = [f"a{number}" for number in range(count)]
+    declared = ", ".join(f"${name}_{alias}: {type_}" for alias in aliases for name, type_ in types)
+    fields = "\n".join(f"{alias}: {_renamed(field_text, alias)}" for alias in aliases)
+    return gql(f"{kind} Batch({declared}) {{\n{fields}\n}}")
+
+
+@lru_cache(maxsize=256)
+def _text(document: GraphQLRequest) -> str:
+    return str(document.payload["query"])
 
 
 def _renamed(field_text: str, alias: str) -> str:

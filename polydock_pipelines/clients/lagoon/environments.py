@@ -43,9 +43,7 @@ class EnvironmentsClient:
         """
         what = f"environmentByName {name} of project {project_id}"
         values = {"project": project_id, "name": name}
-        node = self._transport.execute(ENVIRONMENT_BY_NAME, values, what=what).get(
-            "environmentByName"
-        )
+        node = self._transport.field(ENVIRONMENT_BY_NAME, "environmentByName", values, what=what)
         return None if node is None else _environment(node, what)
 
     def standing(self, refs: Sequence[EnvironmentRef]) -> frozenset[EnvironmentRef]:
@@ -75,9 +73,7 @@ class EnvironmentsClient:
         """
         what = f"deleteEnvironment {name} of {project}"
         values = {"project": project, "name": name}
-        answer = self._transport.execute(DELETE_ENVIRONMENT, values, what=what).get(
-            "deleteEnvironment"
-        )
+        answer = self._transport.field(DELETE_ENVIRONMENT, "deleteEnvironment", values, what=what)
         if answer != "success":
             # Lagoon's remover reports its failures as data.
             raise LagoonError(f"Lagoon answered {what} with something other than success.")

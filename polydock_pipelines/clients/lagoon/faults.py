@@ -13,7 +13,7 @@ from polydock_pipelines.clients.lagoon.errors import LagoonError, LagoonRefusedE
 HIDDEN = r"^Unauthorized$"
 """What Lagoon answers for many things that do not exist, and for those it hides."""
 PERMISSION = r"^Unauthorized: You don't have permission"
-MISSING_ROW = r"^Cannot read propert(y|ies) .*of (undefined|null)"
+MISSING_ROW = r"^Cannot read properties? .*of (undefined|null)"
 """An unguarded look-up in Lagoon: nearly always an id or name that does not exist."""
 
 _SQL = re.compile(r"\(conn:\s*-?\d+|SQLState|\bsql:\s", re.IGNORECASE)
@@ -72,7 +72,7 @@ def fault(text: str, path: Iterable[str | int] = (), secrets: Iterable[str] = ()
 def error_of(faults: Sequence[Fault], rules: Iterable[Rule], what: str) -> LagoonError:
     """Return the error for an operation that answered *faults*; the first of them decides."""
     first, more = faults[0], len(faults) - 1
-    sentence = f"Lagoon failed {what}: {first.message.rstrip('.')}."
+    sentence = f"Lagoon failed {what}: {first.message.rstrip('.!')}."
     if more:
         sentence += f" ({more} more of the kind.)"
     for rule in (*rules, *GENERAL_RULES):
@@ -86,10 +86,10 @@ def redact(message: str, secrets: Iterable[str]) -> str:
     if _SQL.search(message):
         code = _SQL_CODE.search(message)
         return f"database error {code[1]} in Lagoon" if code else "database error in Lagoon"
-    clean = _ECHO.sub(r"\1 ***", message)
+    clean = message
     for spelling in sorted(_spellings(secrets), key=len, reverse=True):
         clean = _blank(clean, spelling)
-    clean = " ".join(clean.split())
+    clean = " ".join(_ECHO.sub(r"\1 ***", clean).split())
     return clean if len(clean) <= _LONGEST else clean[:_LONGEST] + "…"
 
 

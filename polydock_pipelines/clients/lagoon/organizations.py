@@ -70,12 +70,12 @@ class OrganizationsClient:
 
     def lagoon_version(self) -> str:
         """Return Lagoon's version; works with every kind of token."""
-        data = self._transport.execute(LAGOON_VERSION, {}, what="lagoonVersion")
-        return str(data.get("lagoonVersion") or "unknown")
+        what = "lagoonVersion"
+        return str(self._transport.field(LAGOON_VERSION, what, {}, what=what) or "unknown")
 
     def me(self) -> User | None:
         """Return the calling user; None for a service token, which is nobody's."""
-        node = self._transport.execute(ME, {}, what="me").get("me")
+        node = self._transport.field(ME, "me", {}, what="me")
         if node is None:
             return None
         try:
@@ -87,10 +87,11 @@ class OrganizationsClient:
     def organization_by_id(self, organization_id: int) -> Organization:
         """Return an organization; LagoonNotFoundError when it is missing or hidden from us."""
         what = f"organizationById {organization_id}"
-        data = self._transport.execute(ORGANIZATION_BY_ID, {"id": organization_id}, what=what)
-        if data.get("organizationById") is None:
+        values = {"id": organization_id}
+        node = self._transport.field(ORGANIZATION_BY_ID, "organizationById", values, what=what)
+        if node is None:
             raise LagoonNotFoundError(f"There is no organization {organization_id} in Lagoon.")
-        return _organization(data["organizationById"], what)
+        return _organization(node, what)
 
     def is_organization_owner(self, organization_id: int) -> bool | None:
         """Say whether the calling user may create projects there, as far as Lagoon tells.

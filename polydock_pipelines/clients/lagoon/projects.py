@@ -50,11 +50,9 @@ class ProjectsClient:
 
         LagoonRefusedError when it exists and is hidden from us: that must not pass for "gone".
         """
-        data = self._transport.execute(
-            PROJECT_BY_NAME, {"name": name}, what=f"projectByName {name}"
-        )
-        node = data.get("projectByName")
-        return None if node is None else _project(node, f"projectByName {name}")
+        what = f"projectByName {name}"
+        node = self._transport.field(PROJECT_BY_NAME, "projectByName", {"name": name}, what=what)
+        return None if node is None else _project(node, what)
 
     def add_project(self, new: NewProject) -> Project:
         """Create a project for one branch; the calling user becomes its Owner.
@@ -62,8 +60,8 @@ class ProjectsClient:
         LagoonAlreadyExistsError, LagoonRefusedError (quota, permission, name, URL, key).
         """
         what = f"addProject {new.name}"
-        data = self._transport.execute(ADD_PROJECT, {"input": _add_project_input(new)}, what=what)
-        return _project(data.get("addProject"), what)
+        values = {"input": _add_project_input(new)}
+        return _project(self._transport.field(ADD_PROJECT, "addProject", values, what=what), what)
 
     def add_groups_to_project(self, project: str, groups: Sequence[str]) -> None:
         """Give *groups* access. A bare `Unauthorized` here means that the project is missing."""
@@ -110,8 +108,8 @@ class ProjectsClient:
     def delete_project(self, name: str) -> None:
         """Delete a project without environments; LagoonNotFoundError when it is gone."""
         what = f"deleteProject {name}"
-        data = self._transport.execute(DELETE_PROJECT, {"project": name}, what=what)
-        if data.get("deleteProject") != "success":
+        values = {"project": name}
+        if self._transport.field(DELETE_PROJECT, "deleteProject", values, what=what) != "success":
             raise LagoonError(f"Lagoon answered {what} with something other than success.")
 
     def _each(

@@ -100,6 +100,15 @@ class Transport:
             raise error_of(grave, operation.rules, what)
         return data
 
+    def field(
+        self, operation: Operation, field: str, values: Mapping[str, object], *, what: str
+    ) -> JsonValue:
+        """Return one root field of `data`; an answer without it is no null, but an error."""
+        data = self.execute(operation, values, what=what)
+        if field not in data:
+            raise LagoonUnavailableError(f"Lagoon answered {what} without {field}.")
+        return data[field]
+
     def answer(
         self, operation: Operation, values: Mapping[str, object], *, what: str
     ) -> tuple[dict[str, JsonValue], list[Fault]]:
@@ -174,7 +183,8 @@ def _raise_if_away(reply: _Reply, what: str) -> None:
     # A GraphQL syntax error is a 500 too, and no outage: a parser in front of Lagoon's own fails.
     if reply.status == HTTPStatus.INTERNAL_SERVER_ERROR and _is_syntax_error(reply):
         return
-    raise LagoonUnavailableError(f"Lagoon answered {what} with HTTP {reply.status}.")
+    hint = " Check LAGOON_API_URL." if reply.status < HTTPStatus.INTERNAL_SERVER_ERROR else ""
+    raise LagoonUnavailableError(f"Lagoon answered {what} with HTTP {reply.status}.{hint}")
 
 
 def _is_syntax_error(reply: _Reply) -> bool:

@@ -87,14 +87,16 @@ class AppInstance(Model):
     removed_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     purge_eligible_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
 
-    partition_added_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
-    """When Dagster learnt of it as a partition; None: not yet."""
+    # -- what Dagster's asset knows of it
+    has_partition: Mapped[bool] = mapped_column(default=False)
+    shown_status: Mapped[str | None] = mapped_column(String(40))
+    """The status of its last materialization."""
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
     updated_at: Mapped[datetime] = mapped_column(UtcDateTime)
 
     __table_args__ = (
         Index("ix_app_instances_due", "next_check_at", "status"),
-        Index("ix_app_instances_status", "status"),
+        Index("ix_app_instances_status", "status", "shown_status"),
         Index("ix_app_instances_trial", "is_trial", "trial_ends_at"),
     )
 

@@ -4,7 +4,7 @@ import re
 import uuid
 from datetime import datetime, timedelta
 from functools import partial
-from typing import TypedDict
+from typing import Required, TypedDict
 
 from polydock_pipelines.simulator.cluster import Wanted, cancel, deploy
 from polydock_pipelines.simulator.model import FINAL, Build, Environment, Project
@@ -34,8 +34,8 @@ class Pair(TypedDict, total=False):
 class DeployBranchInput(TypedDict, total=False):
     """What `deployEnvironmentBranch` takes."""
 
-    project: ProjectInput
-    branch_name: str
+    project: Required[ProjectInput]
+    branch_name: Required[str]
     priority: int | None
     bulk_id: str | None
     bulk_name: str | None
@@ -46,7 +46,7 @@ class DeployBranchInput(TypedDict, total=False):
 class DeployLatestInput(TypedDict, total=False):
     """What `deployEnvironmentLatest` takes."""
 
-    environment: EnvironmentInput
+    environment: Required[EnvironmentInput]
     priority: int | None
     bulk_id: str | None
     bulk_name: str | None
@@ -57,7 +57,7 @@ class DeployLatestInput(TypedDict, total=False):
 class BulkInput(TypedDict, total=False):
     """What `bulkDeployEnvironmentLatest` takes."""
 
-    environments: list[DeployLatestInput]
+    environments: Required[list[DeployLatestInput]]
     name: str | None
     build_variables: list[Pair] | None
 
@@ -244,9 +244,10 @@ def by_bulk_id(_source: object, context: Context, bulk_id: str | None = None) ->
 
 
 @resolves("Query", "deploymentsByFilter")
-def by_filter(  # one keyword an argument of the schema
+def by_filter(
     _source: object,
     context: Context,
+    *,
     deployment_status: list[str] | None = None,
     limit_per_environment: int | None = None,
     limit: int | None = None,
@@ -280,9 +281,7 @@ def _is_filtered(
 
 
 @resolves("Query", "deploymentByName")
-def by_name(
-    _source: object, context: Context, given: DeploymentByNameInput | None = None
-) -> Build:
+def by_name(_source: object, context: Context, given: DeploymentByNameInput | None = None) -> Build:
     """Return one build; one that is missing is an error, not null."""
     wanted = given or {}
     project = project_named(context, wanted.get("project") or "")

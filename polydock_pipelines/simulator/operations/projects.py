@@ -1,7 +1,7 @@
 """Projects: made, found, marked with metadata, linked to groups, deleted."""
 
 import re
-from typing import TypedDict
+from typing import Required, TypedDict
 
 import asyncssh
 
@@ -17,9 +17,9 @@ NAME_COLUMN = 100
 class AddProjectInput(TypedDict, total=False):
     """What `addProject` takes and this simulator minds."""
 
-    name: str
-    git_url: str
-    production_environment: str
+    name: Required[str]
+    git_url: Required[str]
+    production_environment: Required[str]
     organization: int | None
     kubernetes: int | None
     openshift: int | None
@@ -37,7 +37,7 @@ class AddProjectInput(TypedDict, total=False):
 class Pair(TypedDict, total=False):
     """A key and its value."""
 
-    key: str
+    key: Required[str]
     value: str | None
 
 
@@ -85,8 +85,9 @@ def add_project(_source: object, context: Context, given: AddProjectInput) -> Pr
         groups=[_default_group(context, given)],
     )
     for attribute in ("branches", "pullrequests", "subfolder", "auto_idle", "storage_calc"):
-        if given.get(attribute) is not None:
-            setattr(project, attribute, given[attribute])
+        value = given.get(attribute)
+        if value is not None:
+            setattr(project, attribute, value)
     limit = given.get("development_environments_limit")
     project.development_environments_limit = 5 if limit is None else limit
     world.projects[project.id] = project
@@ -108,9 +109,7 @@ def _checked_target(context: Context, given: AddProjectInput) -> DeployTarget | 
         raise denied("addProject", "organization")
     count, quota = len(world.organization_projects(organization_id)), organization.quota_project
     if 0 <= quota <= count:
-        raise RefusedError(
-            f"This would exceed this organizations project quota; {count}/{quota}"
-        )
+        raise RefusedError(f"This would exceed this organizations project quota; {count}/{quota}")
     if target is None and (given.get("kubernetes") or given.get("openshift")):
         raise RefusedError("The provided deploytarget is not valid for this organization")
     return target
@@ -252,7 +251,8 @@ def delete_project(_source: object, context: Context, given: DeleteProjectInput)
         context.caller.require(world, "delete", "project", project)
     if project.live:
         raise RefusedError(
-            "Unable to delete project, there are existing environments that need to be removed first"
+            "Unable to delete project, "
+            "there are existing environments that need to be removed first"
         )
     del world.projects[project.id]
     del world.names[project.name.lower()]

@@ -11,6 +11,7 @@ from polydock_pipelines.clients.lagoon.errors import (
     LagoonError,
     LagoonNotFoundError,
     LagoonRefusedError,
+    LagoonUnavailableError,
 )
 from polydock_pipelines.lifecycle.instance import EnvVariable
 from polydock_pipelines.lifecycle.secret import Secret
@@ -214,11 +215,13 @@ def test_a_failure_reported_as_data_is_a_failure(
         (add_project, "addProject"),
         (environment_by_name, "environmentByName"),
         (lambda c: c.deployments.running(), "deploymentsByFilter"),
+        (lambda c: c.organizations.me(), "me"),
+        (lambda c: c.organizations.organization_by_id(3), "organizationById"),
     ],
 )
 def test_an_answer_of_an_unknown_shape_is_an_error(call: Call, field: str) -> None:
-    with pytest.raises(LagoonError, match="understand|know"):
-        call(client_of(Player(data(**{field: {"id": "seven"}}))))
+    with pytest.raises(LagoonError, match=r"understand|know"):
+        call(client_of(Player(data(**{field: {"id": ["seven"]}}))))
 
 
 def test_an_error_of_one_variable_names_it_and_counts_the_others() -> None:
@@ -254,6 +257,37 @@ def test_an_error_about_no_alias_fails_the_look() -> None:
     answer = httpx.Response(200, json={"data": None, "errors": [{"message": "Internal"}]})
     with pytest.raises(LagoonError):
         client_of(Player(answer)).environments.standing([EnvironmentRef(1, "main")])
+
+
+@pytest.mark.parametrize("fields", [{"a0": []}, {"a0": [], "a1": None}])
+def test_an_answer_without_the_builds_of_an_id_is_not_an_empty_list(fields: object) -> None:
+    assert isinstance(fields, dict)
+    with pytest.raises(LagoonError):
+        client_of(Player(data(**fields))).deployments.by_bulk_ids(["x", "y"])
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        project_by_name,
+        environment_by_name,
+        add_project,
+        deploy,
+        delete_environment,
+        delete_project,
+        cancel,
+        lambda c: c.deployments.running(),
+        lambda c: c.organizations.me(),
+    ],
+)
+def test_data_without_the_field_that_was_asked_for_is_no_null(call: Call) -> None:
+    with pytest.raises(LagoonUnavailableError):
+        call(client_of(Player(data())))
+
+
+def test_null_is_not_an_empty_list_of_running_builds() -> None:
+    with pytest.raises(LagoonError):
+        client_of(Player(data(deploymentsByFilter=None))).deployments.running()
 
 
 def test_one_failing_bulk_id_fails_the_look_for_builds() -> None:

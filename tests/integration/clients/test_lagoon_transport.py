@@ -1,5 +1,6 @@
 """What the transport makes of each kind of HTTP answer; contract §1."""
 
+import socket
 import time
 from collections.abc import Callable, Iterator
 
@@ -207,7 +208,7 @@ def test_partial_data_is_an_error_unless_the_caller_can_miss_it() -> None:
 
 SQL = (
     "(conn:85, no: 1406, SQLState: 22001) Data too long for column 'value' at row 1 sql: INSERT "
-    f"INTO env_vars (name, value) VALUES ('ADMIN_PASSWORD', '{PASSWORD}') - parameters:[]"
+    "INTO env_vars (name, value) VALUES ('ADMIN_PASSWORD', 's3cret-Passw0rd') - parameters:[]"
 )
 
 
@@ -279,3 +280,20 @@ def test_closing_the_client_closes_its_connections() -> None:
     http = httpx.Client(transport=httpx.MockTransport(Player(data())))
     LagoonClient(http, "https://l.test", Renewable()).close()
     assert http.is_closed
+
+
+def test_a_server_that_takes_the_connection_and_says_nothing_is_given_up() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as mute, httpx.Client() as http:
+        url = f"http://127.0.0.1:{mute.getsockname()[1]}/graphql"
+        client = LagoonClient(http, url, Renewable(), timeout_s=0.2, attempts=1)
+        with pytest.raises(LagoonUnavailableError, match="ReadTimeout"):
+            client.deployments.running()
+
+
+def test_a_server_that_is_not_there_is_an_error_of_the_endpoint() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as gone:
+        port = gone.getsockname()[1]
+    with httpx.Client() as http:
+        client = LagoonClient(http, f"http://127.0.0.1:{port}", Renewable(), attempts=1)
+        with pytest.raises(LagoonUnavailableError, match="cannot be reached"):
+            client.deployments.running()

@@ -2,7 +2,7 @@
 
 Revision ID: 0001
 Revises: 
-Create Date: 2026-11-23 20:57:31.550761
+Create Date: 2026-11-23 21:05:43.699887
 """
 
 import sqlalchemy as sa
@@ -185,7 +185,8 @@ def upgrade() -> None:
     sa.Column('one_day_left_email_at', UtcDateTime(), nullable=True),
     sa.Column('removed_at', UtcDateTime(), nullable=True),
     sa.Column('purge_eligible_at', UtcDateTime(), nullable=True),
-    sa.Column('partition_added_at', UtcDateTime(), nullable=True),
+    sa.Column('has_partition', sa.Boolean(), nullable=False),
+    sa.Column('shown_status', sa.String(length=40), nullable=True),
     sa.Column('created_at', UtcDateTime(), nullable=False),
     sa.Column('updated_at', UtcDateTime(), nullable=False),
     sa.ForeignKeyConstraint(['store_app_id'], ['store_apps.id'], name=op.f('fk_app_instances_store_app_id'), ondelete='RESTRICT'),
@@ -197,7 +198,7 @@ def upgrade() -> None:
     with op.batch_alter_table('app_instances', schema=None) as batch_op:
         batch_op.create_index('ix_app_instances_due', ['next_check_at', 'status'], unique=False)
         batch_op.create_index(batch_op.f('ix_app_instances_handover_id'), ['handover_id'], unique=False)
-        batch_op.create_index('ix_app_instances_status', ['status'], unique=False)
+        batch_op.create_index('ix_app_instances_status', ['status', 'shown_status'], unique=False)
         batch_op.create_index(batch_op.f('ix_app_instances_store_app_id'), ['store_app_id'], unique=False)
         batch_op.create_index('ix_app_instances_trial', ['is_trial', 'trial_ends_at'], unique=False)
         batch_op.create_index(batch_op.f('ix_app_instances_user_group_id'), ['user_group_id'], unique=False)

@@ -1,0 +1,105 @@
+"""Allocate an instance of a store app to a person, within the caller's transaction."""
+
+import uuid
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from polydock_pipelines.db.door import Writing, write
+from polydock_pipelines.db.models.instances import AppInstance
+from polydock_pipelines.db.models.offers import Store, StoreApp
+from polydock_pipelines.db.models.people import User, UserGroup
+from polydock_pipelines.db.outbox import CREATED, tell_instance
+from polydock_pipelines.db.places import admin_password
+from polydock_pipelines.db.vault import Vault
+from polydock_pipelines.lifecycle import naming
+from polydock_pipelines.lifecycle.naming import Naming
+from polydock_pipelines.lifecycle.status import Resting
+from polydock_pipelines.lifecycle.table import LIFECYCLE
+from polydock_pipelines.lifecycle.transitions import enter
+
+FOR_PEOPLE = 0
+"""The priority of an instance that somebody waits for."""
+
+
+@dataclass(frozen=True)
+class Request:
+    """Who wants an instance, and how it is to be."""
+
+    user: User
+    group: UserGroup
+    first_name: str
+    last_name: str
+    company: str = ""
+    is_trial: bool = True
+    wanted_name: str = ""
+
+
+def allocate(
+    session: Session, vault: Vault, app: StoreApp, request: Request, now: datetime
+) -> AppInstance:
+    """Make an instance for the person and put it on its way; everything it needs is set first."""
+    row = _new_row(session, vault, app, request, now)
+    session.add(row)
+    session.flush()
+    tell_instance(session, row, CREATED, None, now)
+    message = f"asked for by {request.group.slug}"
+    write(session, row, enter(LIFECYCLE[0].name, now, message=message), Writing(now))
+    return row
+
+
+def _new_row(
+    session: Session, vault: Vault, app: StoreApp, request: Request, now: datetime
+) -> AppInstance:
+    store = session.get_one(Store, app.store_id)
+    row = AppInstance(
+        uuid=str(uuid.uuid4()),
+        name=free_name(session, _naming(store, app), request.wanted_name),
+        store_app_id=app.id,
+        user_group_id=request.group.id,
+        app_type=app.app_type,
+        status=Resting.NEW.value,
+        stage_since=now,
+        priority=FOR_PEOPLE,
+        git_url=app.git_url,
+        branch=app.branch,
+        production_environment=app.production_environment,
+        auto_idle=app.auto_idle,
+        organization_id=store.organization_id,
+        deploy_target_id=store.deploy_target_id,
+        group_name=store.group_name,
+        user_email=request.user.email,
+        user_first_name=request.first_name,
+        user_last_name=request.last_name,
+        company_name=request.company,
+        admin_username=naming.admin_username(),
+        is_trial=request.is_trial,
+        event_sequence=0,
+        attempt=0,
+        generation=1,
+        created_at=now,
+        updated_at=now,
+    )
+    row.admin_password = vault.seal(admin_password(row), naming.admin_password())
+    return row
+
+
+def _naming(store: Store, app: StoreApp) -> Naming:
+    return Naming(
+        store_prefix=store.project_prefix,
+        app_prefix=app.naming.get("prefix") or "",
+        adjectives=app.naming.get("adjectives") or (),
+        nouns=app.naming.get("nouns") or (),
+        is_custom=app.naming.get("mode") == "custom",
+    )
+
+
+def free_name(session: Session, rule: Naming, wanted: str) -> str:
+    """Return a project name that no other instance has."""
+    asked_for = naming.custom_name(rule, wanted) if rule.is_custom else ""
+    name = asked_for or naming.project_name(rule)
+    while session.scalar(select(AppInstance.id).where(AppInstance.name == name)) is not None:
+        name = naming.variant(asked_for, rule) if asked_for else naming.project_name(rule)
+    return name

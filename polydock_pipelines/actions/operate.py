@@ -1,0 +1,88 @@
+"""What an operator may do to one instance by hand: retry it, remove it."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import or_, select
+from sqlalchemy.orm import Session
+
+from polydock_pipelines.db.database import Database
+from polydock_pipelines.db.door import GRACE, Writing, add_log, write
+from polydock_pipelines.db.models.instances import AppInstance
+from polydock_pipelines.lifecycle.table import Wish
+from polydock_pipelines.lifecycle.transitions import NotAllowedError, retry, wish
+
+
+class UnknownInstanceError(Exception):
+    """There is no instance of that uuid or name."""
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What came of an operator's wish."""
+
+    uuid: str
+    name: str
+    status: str
+    note: str
+
+
+def find(session: Session, which: str) -> AppInstance:
+    """Return the instance of a uuid or project name, its row locked. UnknownInstanceError."""
+    row = session.scalar(
+        select(AppInstance)
+        .where(or_(AppInstance.uuid == which, AppInstance.name == which))
+        .with_for_update()
+    )
+    if row is None:
+        raise UnknownInstanceError(
+            f"there is no instance {which}; `polydock instances list` shows them"
+        )
+    return row
+
+
+def is_held(row: AppInstance, now: datetime) -> bool:
+    """Whether a run works on it right now."""
+    return row.lease_token is not None and row.lease_until is not None and row.lease_until > now
+
+
+def retry_instance(db: Database, which: str, now: datetime, *, by: str) -> Asked:
+    """Take a failed instance on from where it stood, with a new generation. NotAllowedError."""
+    with db.write() as session:
+        row = find(session, which)
+        change = retry(row.status, now)
+        row.generation += 1
+        row.lease_token = row.lease_until = row.handed_until = None
+        write(session, row, change, Writing(now))
+        add_log(session, row, f"retry asked for by {by}", now=now)
+        return Asked(row.uuid, row.name, row.status, "it goes on within seconds")
+
+
+def remove_instance(
+    db: Database, which: str, now: datetime, *, by: str, grace: timedelta = GRACE
+) -> Asked:
+    """Ask for the removal of an instance; at once, or after the step in hand. NotAllowedError."""
+    with db.write() as session:
+        row = find(session, which)
+        change = wish(row.status, Wish.REMOVE, now)
+        if change is None:
+            return Asked(row.uuid, row.name, row.status, "its removal is under way already")
+        add_log(session, row, f"removal asked for by {by}", now=now)
+        if is_held(row, now):
+            row.wanted = Wish.REMOVE.value
+            note = "a step is at work; the removal follows it"
+            return Asked(row.uuid, row.name, row.status, note)
+        row.lease_token = row.lease_until = row.handed_until = None
+        write(session, row, change, Writing(now, grace))
+        return Asked(row.uuid, row.name, row.status, "its removal begins within seconds")
+
+
+__all__ = [
+    "Asked",
+    "NotAllowedError",
+    "UnknownInstanceError",
+    "find",
+    "is_held",
+    "remove_instance",
+    "retry_instance",
+]

@@ -1,0 +1,149 @@
+"""Users and groups: found or made in the caller's transaction, and changed by operators."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from polydock_pipelines.db.database import Database
+from polydock_pipelines.db.models.people import Membership, User, UserGroup
+from polydock_pipelines.lifecycle.naming import sanitise
+
+ROLES = {"owner": 40, "admin": 30, "member": 20, "viewer": 10}
+
+
+class GroupError(Exception):
+    """A group, a user or a role is not what the operator said; the text says what is."""
+
+
+@dataclass(frozen=True)
+class GroupView:
+    """A group as an operator sees it."""
+
+    name: str
+    slug: str
+    is_beta: bool
+    members: dict[str, str]
+    """Role by address."""
+
+
+def find_or_make_user(
+    session: Session, email: str, first_name: str, last_name: str, now: datetime
+) -> User:
+    """Return the user of an address, in lower case; names fill only what was empty."""
+    address = email.strip().lower()
+    user = session.scalar(select(User).where(User.email == address))
+    if user is None:
+        user = User(email=address, created_at=now)
+        session.add(user)
+    user.first_name = user.first_name or first_name
+    user.last_name = user.last_name or last_name
+    session.flush()
+    return user
+
+
+def own_group(session: Session, user: User, now: datetime) -> UserGroup:
+    """Return the first group that *user* owns, or a new one.
+
+    Never a group of somebody else in which the user is a mere member: its owners would get the
+    login of a trial they did not ask for.
+    """
+    group = session.scalar(
+        select(UserGroup)
+        .join(Membership, Membership.group_id == UserGroup.id)
+        .where(Membership.user_id == user.id, Membership.role == "owner")
+        .order_by(UserGroup.id)
+        .limit(1)
+    )
+    if group is not None:
+        return group
+    name = f"{user.first_name} {user.last_name}".strip() or user.email.partition("@")[0]
+    return make_group(session, f"{name} Trials", user, now)
+
+
+def make_group(session: Session, name: str, owner: User, now: datetime) -> UserGroup:
+    """Make a group with a slug of its own and its first owner."""
+    group = UserGroup(name=name, slug=_free_slug(session, name), created_at=now)
+    session.add(group)
+    session.flush()
+    session.add(Membership(group_id=group.id, user_id=owner.id, role="owner", created_at=now))
+    return group
+
+
+def _free_slug(session: Session, name: str) -> str:
+    stem = sanitise(name) or "group"
+    taken = set(session.scalars(select(UserGroup.slug).where(UserGroup.slug.like(f"{stem}%"))))
+    if stem not in taken:
+        return stem
+    return next(slug for n in range(1, len(taken) + 2) if (slug := f"{stem}-{n}") not in taken)
+
+
+def list_groups(db: Database) -> list[GroupView]:
+    """Return all groups with their members, by slug."""
+    with db.read() as session:
+        groups = session.scalars(select(UserGroup).order_by(UserGroup.slug)).all()
+        members: dict[int, dict[str, str]] = {}
+        for group_id, role, email in session.execute(
+            select(Membership.group_id, Membership.role, User.email)
+            .join(User, User.id == Membership.user_id)
+            .order_by(User.email)
+        ):
+            members.setdefault(group_id, {})[email] = role
+    return [GroupView(g.name, g.slug, g.is_beta, members.get(g.id, {})) for g in groups]
+
+
+def create_group(db: Database, name: str, owner_email: str, now: datetime) -> str:
+    """Make a group for an operator; return its slug."""
+    with db.write() as session:
+        owner = find_or_make_user(session, owner_email, "", "", now)
+        return make_group(session, name, owner, now).slug
+
+
+def set_role(db: Database, slug: str, email: str, role: str, now: datetime) -> None:
+    """Give a user a role in a group, adding the user where needed; one owner must remain."""
+    if role not in ROLES:
+        raise GroupError(f"there is no role {role}; roles are {', '.join(ROLES)}")
+    with db.write() as session:
+        group = _group(session, slug)
+        user = find_or_make_user(session, email, "", "", now)
+        member = session.get(Membership, (group.id, user.id))
+        if member is None:
+            session.add(Membership(group_id=group.id, user_id=user.id, role=role, created_at=now))
+        else:
+            if member.role == "owner" and role != "owner":
+                _keep_an_owner(session, group)
+            member.role = role
+
+
+def transfer(db: Database, slug: str, email: str, now: datetime) -> None:
+    """Make a user the only owner of a group; earlier owners stay as admins."""
+    with db.write() as session:
+        group = _group(session, slug)
+        user = find_or_make_user(session, email, "", "", now)
+        for member in session.scalars(
+            select(Membership).where(Membership.group_id == group.id, Membership.role == "owner")
+        ):
+            member.role = "admin"
+        member = session.get(Membership, (group.id, user.id))
+        if member is None:
+            member = Membership(group_id=group.id, user_id=user.id, created_at=now)
+            session.add(member)
+        member.role = "owner"
+
+
+def _group(session: Session, slug: str) -> UserGroup:
+    group = session.scalar(select(UserGroup).where(UserGroup.slug == slug))
+    if group is None:
+        raise GroupError(f"there is no group {slug}; `polydock groups list` shows them")
+    return group
+
+
+def _keep_an_owner(session: Session, group: UserGroup) -> None:
+    owners = session.scalar(
+        select(func.count())
+        .select_from(Membership)
+        .where(Membership.group_id == group.id, Membership.role == "owner")
+    )
+    if (owners or 0) < 2:
+        raise GroupError(f"{group.slug} would be left without an owner; use `groups transfer`")

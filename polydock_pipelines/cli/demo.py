@@ -1,0 +1,172 @@
+"""`polydock demo`: sign people up over HTTP and follow their trials to the login URL."""
+
+import signal
+import sys
+import time
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+import httpx
+import typer
+from rich.console import Console
+from rich.live import Live
+from rich.table import Table
+
+from polydock_pipelines.actions.read_instances import list_instances, tell
+from polydock_pipelines.cli.output import fail, sentences
+from polydock_pipelines.cli.running import Running, running, tell_where, until_stopped
+from polydock_pipelines.cli.services import SimulatorPort, SmtpPort, SshPort, terminate
+from polydock_pipelines.cli.stack import Ports, StackError
+from polydock_pipelines.db.database import Database
+from polydock_pipelines.lifecycle.table import LIFECYCLE, Kind
+from polydock_pipelines.wiring import open_database
+
+WAY = tuple(s for s in LIFECYCLE if s.kind in (Kind.PROVISION, Kind.ACTIVATE))
+AT_LEAST_S = 180.0
+
+
+@dataclass(frozen=True)
+class Signed:
+    """One signup of the demo."""
+
+    uuid: str
+    began: float
+
+
+def demo(
+    signups: Annotated[int, typer.Option(min=1, max=2000, help="How many people.")] = 1,
+    keep: Annotated[bool, typer.Option("--keep", help="Leave everything running.")] = False,
+    port: Annotated[int, typer.Option(min=1, max=65535, help="The Dagster UI.")] = 3000,
+    intake_port: Annotated[int, typer.Option(min=1, max=65535, help="Signups.")] = 8080,
+    simulator_port: SimulatorPort = 9000,
+    ssh_port: SshPort = 9022,
+    smtp_port: SmtpPort = 9025,
+) -> None:
+    """Start the stack, sign people up, and follow them to their login URLs."""
+    signal.signal(signal.SIGTERM, terminate)
+    ports = Ports(port, intake_port, simulator_port, ssh_port, smtp_port)
+    sys.stdout.write("Polydock demo, on a local stand-in for Lagoon. Starting the stack …\n")
+    sys.stdout.flush()
+    try:
+        with sentences(), running(ports, simulate=True) as run:
+            tell_where(run)
+            _play(run, signups)
+            if keep:
+                sys.stdout.write("\nLeft running; Ctrl-C stops it.\n")
+                sys.stdout.flush()
+                until_stopped(run)
+    except (StackError, DemoError) as error:
+        fail(str(error))
+    except KeyboardInterrupt:
+        sys.stdout.write("Stopped.\n")
+
+
+class DemoError(Exception):
+    """The demo did not reach its end; the text says where to look."""
+
+
+def _play(run: Running, signups: int) -> None:
+    app = _first_trial(run)
+    sys.stdout.write(f"\nSigning up {signups} for {app['label']} over HTTP …\n")
+    signed = [_sign_up(run, app["uuid"], number) for number in range(1, signups + 1)]
+    database = open_database(run.settings)
+    try:
+        _follow(run, database, signed)
+        if len(signed) == 1:
+            _tell_login(run, database, signed[0])
+    finally:
+        database.close()
+
+
+def _first_trial(run: Running) -> dict[str, str]:
+    answer = httpx.get(f"{run.intake}/api/regions", timeout=10).json()
+    offers = [app for region in answer["data"]["regions"] for app in region["apps"]]
+    if not offers:
+        raise DemoError("no app can be tried; see `polydock catalog apply catalog/example.yaml`")
+    return offers[0]
+
+
+def _sign_up(run: Running, app: str, number: int) -> Signed:
+    body: dict[str, Any] = {
+        "register_type": "REQUEST_TRIAL",
+        "email": f"ada{number}@example.com",
+        "first_name": "Ada",
+        "last_name": "Lovelace",
+        "company_name": "Analytical Engines",
+        "trial_app": app,
+        "aup_and_privacy_acceptance": 1,
+        "opt_in_to_product_updates": True,
+    }
+    began = time.monotonic()
+    answer = httpx.post(f"{run.intake}/api/register", json=body, timeout=30)
+    if answer.status_code != httpx.codes.ACCEPTED:
+        raise DemoError(f"the signup was refused: {answer.json().get('message')}")
+    return Signed(answer.json()["id"], began)
+
+
+def _registration(run: Running, uuid: str) -> dict[str, Any]:
+    return httpx.get(f"{run.intake}/api/register/{uuid}", timeout=10).json()
+
+
+def _follow(run: Running, database: Database, signed: list[Signed]) -> None:
+    """Show the way until everybody is there. DemoError when somebody is not."""
+    give_up = time.monotonic() + AT_LEAST_S + len(signed)
+    with Live(console=Console(), refresh_per_second=4, transient=False) as live:
+        while True:
+            states = {s.uuid: _registration(run, s.uuid) for s in signed}
+            live.update(_progress(run, database, signed, states))
+            ended = [x["status"] for x in states.values() if x["status"] in ("success", "failed")]
+            if len(ended) == len(signed):
+                break
+            if time.monotonic() > give_up or run.stack.dead() is not None:
+                raise DemoError(f"it takes too long; look into {run.stack.home / 'logs'}")
+            time.sleep(0.5 if len(signed) == 1 else 2)
+    if "failed" in ended:
+        raise DemoError(
+            f"{ended.count('failed')} of {len(signed)} failed; "
+            "`polydock instances list --failed` says why"
+        )
+
+
+def _progress(
+    run: Running, database: Database, signed: list[Signed], states: dict[str, dict[str, Any]]
+) -> Table:
+    if len(signed) > 1:
+        return _crowd(database, signed, states)
+    table = Table(box=None, show_header=False, pad_edge=False)
+    name = states[signed[0].uuid]["result_data"].get("lagoon_project_name")
+    if not name:
+        return table
+    story = tell(database, name, run.settings.make_clock().now())
+    times = {t.stage: t for t in story.stages}
+    for stage in WAY:
+        seen = times.get(stage.name)
+        mark = "·" if seen is None else "✔" if seen.ended.endswith("completed") else "…"
+        mark = "✘" if seen and seen.ended.endswith("failed") else mark
+        table.add_row(mark, stage.label, f"{seen.seconds:5.1f} s" if seen else "")
+    return table
+
+
+def _crowd(database: Database, signed: list[Signed], states: dict[str, dict[str, Any]]) -> Table:
+    table = Table(box=None, show_header=False, pad_edge=False)
+    done = sum(state["status"] == "success" for state in states.values())
+    seconds = time.monotonic() - signed[0].began
+    table.add_row(f"{done} of {len(signed)} claimed", f"{seconds:.0f} s")
+    counts: dict[str, int] = {}
+    for line in list_instances(database, limit=len(signed)):
+        counts[line.status] = counts.get(line.status, 0) + 1
+    for status, count in sorted(counts.items()):
+        table.add_row(f"  {status}", str(count))
+    return table
+
+
+def _tell_login(run: Running, database: Database, signed: Signed) -> None:
+    result = _registration(run, signed.uuid)["result_data"]
+    story = tell(database, result["lagoon_project_name"], run.settings.make_clock().now())
+    seconds = sum(stage.seconds for stage in story.stages)
+    sys.stdout.write(f"\n{result['message']} ({seconds:.0f} s)\n")
+    sys.stdout.write(f"  Log in at    {result['app_url']}\n")
+    sys.stdout.write(f"  Instance     polydock instances show {result['lagoon_project_name']}\n")
+    for run_id in story.runs:
+        sys.stdout.write(f"  Run          {run.webserver}/runs/{run_id}\n")
+    sys.stdout.write(f"  Partition    {run.webserver}/assets/app_instances\n")

@@ -1,0 +1,113 @@
+"""`polydock instances …`: look at instances and operate them."""
+
+import getpass
+import sys
+from typing import Annotated
+
+import typer
+
+from polydock_pipelines.actions.operate import Asked, remove_instance, retry_instance
+from polydock_pipelines.actions.read_instances import Story, list_instances, tell
+from polydock_pipelines.cli.output import opened, print_json, print_pairs, print_table
+from polydock_pipelines.settings import settings
+from polydock_pipelines.wiring import open_book
+
+app = typer.Typer(no_args_is_help=True, help="Look at instances and operate them.")
+
+Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+Which = Annotated[str, typer.Argument(help="Its uuid or project name.")]
+
+
+@app.command("list")
+def list_(
+    status: Annotated[str, typer.Option(help="Only this status.")] = "",
+    failed: Annotated[bool, typer.Option("--failed", help="Only failed ones.")] = False,
+    limit: Annotated[int, typer.Option(min=1, help="At most so many, the newest first.")] = 100,
+    as_json: Json = False,
+) -> None:
+    """List instances, the newest first."""
+    with opened() as db:
+        lines = list_instances(db, status=status or None, failed_only=failed, limit=limit)
+    if as_json:
+        print_json(lines)
+        return
+    rows = [(i.name, i.store, i.app, i.status, i.group, i.since, i.message) for i in lines]
+    columns = ("project", "store", "app", "status", "group", "since", "message")
+    print_table(columns, rows, "No instances. `polydock register` makes one.")
+
+
+@app.command()
+def show(which: Which, as_json: Json = False) -> None:
+    """Tell the whole story of one instance: stages, seconds, attempts, runs, log."""
+    with opened() as db:
+        story = tell(db, which, settings().make_clock().now())
+    if as_json:
+        print_json(story)
+        return
+    _print(story)
+
+
+def _print(story: Story) -> None:
+    line = story.line
+    sys.stdout.write(f"{line.name}  {line.status}\n{line.message}\n\n")
+    print_pairs(
+        {"uuid": line.uuid, "app": f"{line.store}/{line.app}", "group": line.group}
+        | {"url": line.app_url}
+        | story.facts
+    )
+    sys.stdout.write("\nStages\n")
+    rows = [
+        (s.label, s.stage, s.began_at, f"{s.seconds:.1f}", s.attempts, s.ended or "…")
+        for s in story.stages
+    ]
+    print_table(("what", "stage", "began", "seconds", "tries", "ended"), rows, "  none yet")
+    sys.stdout.write("\nRuns\n")
+    base = settings().dagster_url.rstrip("/")
+    for run in story.runs:
+        sys.stdout.write(f"  {base}/runs/{run}\n")
+    sys.stdout.write("\nLog\n")
+    print_table(
+        ("at", "level", "stage", "try", "message"),
+        [(x.at, x.level, x.stage, x.attempt, x.message) for x in story.log],
+        "  empty",
+    )
+
+
+@app.command()
+def logs(
+    which: Which,
+    limit: Annotated[int, typer.Option(min=1, help="The last so many lines.")] = 200,
+    as_json: Json = False,
+) -> None:
+    """Print the log of one instance."""
+    with opened() as db:
+        story = tell(db, which, settings().make_clock().now(), log_limit=limit)
+    if as_json:
+        print_json(story.log)
+        return
+    rows = [(x.at, x.level, x.stage, x.attempt, x.run_id, x.message) for x in story.log]
+    print_table(("at", "level", "stage", "try", "run", "message"), rows, "The log is empty.")
+
+
+@app.command()
+def retry(which: Which, as_json: Json = False) -> None:
+    """Take a failed instance on from where it stood."""
+    with opened() as db:
+        asked = retry_instance(db, which, settings().make_clock().now(), by=getpass.getuser())
+    _say(asked, as_json)
+
+
+@app.command()
+def remove(which: Which, as_json: Json = False) -> None:
+    """Remove an instance; while a step is at work on it, after that step."""
+    with opened() as db:
+        now, grace = settings().make_clock().now(), open_book(db).grace
+        asked = remove_instance(db, which, now, by=getpass.getuser(), grace=grace)
+    _say(asked, as_json)
+
+
+def _say(asked: Asked, as_json: bool) -> None:
+    if as_json:
+        print_json(asked)
+    else:
+        sys.stdout.write(f"{asked.name} is {asked.status}: {asked.note}\n")

@@ -1,0 +1,107 @@
+"""How commands speak: tables for people, JSON for programs, one line on stderr for errors."""
+
+import json
+import sys
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, is_dataclass
+from datetime import datetime
+from typing import Any, NoReturn
+
+import typer
+from rich.console import Console
+from rich.table import Table
+from sqlalchemy.exc import OperationalError
+
+from polydock_pipelines.actions.operate import NotAllowedError, UnknownInstanceError
+from polydock_pipelines.actions.people import GroupError
+from polydock_pipelines.clock import ClockError
+from polydock_pipelines.db import schema
+from polydock_pipelines.db.database import Database
+from polydock_pipelines.db.schema import SchemaError
+from polydock_pipelines.db.vault import VaultError
+from polydock_pipelines.ports import PortError
+from polydock_pipelines.settings import SettingsError
+from polydock_pipelines.wiring import open_database
+
+BAD_USAGE = 2
+EXPECTED = (
+    ClockError,
+    GroupError,
+    NotAllowedError,
+    PortError,
+    SchemaError,
+    SettingsError,
+    UnknownInstanceError,
+    VaultError,
+)
+"""Errors that are sentences; anything else is a bug and shows its trace."""
+
+
+def fail(message: str, code: int = 1) -> NoReturn:
+    """Print one line on stderr and leave."""
+    sys.stderr.write(f"polydock: {message}\n")
+    raise typer.Exit(code)
+
+
+@contextmanager
+def sentences() -> Generator[None]:
+    """Turn expected errors into one line on stderr."""
+    try:
+        yield
+    except SettingsError as error:
+        fail(str(error), BAD_USAGE)
+    except EXPECTED as error:
+        fail(str(error))
+    except OperationalError as error:
+        fail(f"the database does not answer: {error.orig}; see POLYDOCK_DATABASE_URL")
+
+
+@contextmanager
+def opened() -> Generator[Database]:
+    """Open the database at the version that this code needs, with errors as sentences."""
+    with sentences():
+        database = open_database()
+        try:
+            schema.require(database)
+            yield database
+        finally:
+            database.close()
+
+
+def _plain(value: object) -> object:
+    if is_dataclass(value) and not isinstance(value, type):
+        return asdict(value)
+    return value.isoformat() if isinstance(value, datetime) else str(value)
+
+
+def print_json(value: object) -> None:
+    """Print for programs."""
+    sys.stdout.write(json.dumps(value, default=_plain, indent=2, ensure_ascii=False) + "\n")
+
+
+def moment(value: object) -> str:
+    """Show a cell: times to the second, nothing for None."""
+    if isinstance(value, datetime):
+        return f"{value:%Y-%m-%d %H:%M:%S}"
+    return "" if value is None else str(value)
+
+
+def print_table(columns: Sequence[str], rows: Sequence[Sequence[object]], empty: str) -> None:
+    """Print for people; *empty* says what it means that there is nothing."""
+    if not rows:
+        sys.stdout.write(f"{empty}\n")
+        return
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    for column in columns:
+        table.add_column(column, overflow="fold")
+    for row in rows:
+        table.add_row(*(moment(cell) for cell in row))
+    Console().print(table)
+
+
+def print_pairs(pairs: Mapping[str, Any]) -> None:
+    """Print names and values."""
+    width = max((len(name) for name in pairs), default=0)
+    for name, value in pairs.items():
+        sys.stdout.write(f"  {name:<{width}}  {moment(value)}\n")

@@ -1,0 +1,109 @@
+"""`polydock register` and `polydock registrations …`."""
+
+import sys
+from typing import Annotated
+
+import typer
+from pydantic import ValidationError
+
+from polydock_pipelines.actions.launch import launch_provisioning
+from polydock_pipelines.actions.list_registrations import list_registrations
+from polydock_pipelines.actions.register import register as take
+from polydock_pipelines.cli.output import (
+    BAD_USAGE,
+    fail,
+    opened,
+    print_json,
+    print_pairs,
+    print_table,
+)
+from polydock_pipelines.intake.app import simulation_of
+from polydock_pipelines.intake.schemas import RegisterBody, sentence
+from polydock_pipelines.settings import settings
+from polydock_pipelines.wiring import open_launcher
+
+app = typer.Typer(no_args_is_help=True, help="Look at registrations.")
+
+Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+def register(
+    email: Annotated[str, typer.Option(help="The person's address.")],
+    first_name: Annotated[str, typer.Option(help="First name.")],
+    last_name: Annotated[str, typer.Option(help="Last name.")],
+    app_uuid: Annotated[str, typer.Option("--app", help="The uuid of the store app.")],
+    company: Annotated[str, typer.Option(help="Company.")] = "",
+    accept_aup: Annotated[
+        bool, typer.Option("--accept-aup", help="The person accepted AUP and privacy policy.")
+    ] = False,
+    opt_in: Annotated[
+        bool, typer.Option("--opt-in", help="The person wants product news.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Register a person for a trial, as the API would."""
+    body = {
+        "register_type": "REQUEST_TRIAL",
+        "email": email,
+        "first_name": first_name,
+        "last_name": last_name,
+        "trial_app": app_uuid,
+        "aup_and_privacy_acceptance": int(accept_aup),
+        "opt_in_to_product_updates": opt_in,
+        "company_name": company,
+    }
+    try:
+        signup = RegisterBody.model_validate(body).signup()
+    except ValidationError as error:
+        fail(sentence(error), BAD_USAGE)
+    chosen = settings()
+    now = chosen.make_clock().now()
+    with opened() as db:
+        taken = take(db, signup, now, simulation=simulation_of(chosen))
+        if taken.instance_uuid is not None:
+            with open_launcher(chosen) as launcher:
+                launch_provisioning(db, launcher, now)
+    if as_json:
+        print_json(taken)
+    else:
+        sys.stdout.write(f"{taken.uuid} is {taken.status}\n")
+        sys.stdout.write(f"See how it goes: polydock registrations show {taken.uuid}\n")
+
+
+@app.command("list")
+def list_(
+    status: Annotated[str, typer.Option(help="Only this status.")] = "",
+    limit: Annotated[int, typer.Option(min=1, help="At most so many, the newest first.")] = 100,
+    as_json: Json = False,
+) -> None:
+    """List registrations, the newest first."""
+    with opened() as db:
+        lines = list_registrations(db, status=status or None, limit=limit)
+    if as_json:
+        print_json(lines)
+        return
+    rows = [(r.uuid, r.type, r.status, r.email, r.instance, r.created_at, r.result) for r in lines]
+    columns = ("uuid", "type", "status", "email", "instance", "at", "result")
+    print_table(columns, rows, "No registrations yet.")
+
+
+@app.command()
+def show(
+    uuid: Annotated[str, typer.Argument(help="The registration's uuid.")], as_json: Json = False
+) -> None:
+    """Show one registration: what was asked for, and what it came to."""
+    with opened() as db:
+        lines = list_registrations(db, uuid=uuid)
+    if not lines:
+        fail(f"there is no registration {uuid}; `polydock registrations list` shows them")
+    line = lines[0]
+    if as_json:
+        print_json(line)
+        return
+    print_pairs(
+        {"uuid": line.uuid, "type": line.type, "status": line.status, "email": line.email}
+        | {"instance": line.instance, "instance status": line.instance_status}
+        | {"result": line.result, "at": line.created_at}
+    )
+    sys.stdout.write("\nAsked for\n")
+    print_pairs({name: value for name, value in line.request.items() if value not in ("", None)})

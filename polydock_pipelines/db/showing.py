@@ -1,0 +1,79 @@
+"""What Dagster's asset `app_instances` has yet to be told."""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+
+from sqlalchemy import func, or_, select, update
+
+from polydock_pipelines.db.database import Database
+from polydock_pipelines.db.models.instances import AppInstance
+from polydock_pipelines.lifecycle.status import Resting
+from polydock_pipelines.lifecycle.table import FAILED
+
+ALWAYS_SHOWN = (Resting.HEALTHY_CLAIMED.value, Resting.REMOVED.value, *sorted(FAILED))
+"""Statuses that get a materialization of their own, however large the chunk was."""
+
+
+@dataclass(frozen=True)
+class Unshown:
+    """An instance whose arrival the asset does not show yet."""
+
+    uuid: str
+    name: str
+    status: str
+    message: str
+
+
+def take_partitions(db: Database, handover_id: str, limit: int) -> list[str]:
+    """Return the uuids of a hand-over that need a partition key and get one below *limit*."""
+    with db.write() as session:
+        have = session.scalar(
+            select(func.count()).select_from(AppInstance).where(AppInstance.has_partition)
+        )
+        rows = session.scalars(
+            select(AppInstance)
+            .where(AppInstance.handover_id == handover_id, AppInstance.has_partition.is_(False))
+            .limit(max(limit - (have or 0), 0))
+        ).all()
+        for row in rows:
+            row.has_partition = True
+        return [row.uuid for row in rows]
+
+
+def mark_shown(db: Database, shown: Mapping[str, str]) -> None:
+    """Note the statuses (by uuid) that materializations were made for."""
+    with db.write() as session:
+        for uuid, status in shown.items():
+            session.execute(
+                update(AppInstance).where(AppInstance.uuid == uuid).values(shown_status=status)
+            )
+
+
+def unshown(db: Database, limit: int) -> list[Unshown]:
+    """Return at most *limit* instances with a partition whose arrival is not shown yet."""
+    with db.read() as session:
+        rows = session.scalars(
+            select(AppInstance)
+            .where(
+                AppInstance.status.in_(ALWAYS_SHOWN),
+                AppInstance.has_partition,
+                or_(
+                    AppInstance.shown_status.is_(None),
+                    AppInstance.shown_status != AppInstance.status,
+                ),
+            )
+            .limit(limit)
+        )
+        return [Unshown(r.uuid, r.name, r.status, r.status_message) for r in rows]
+
+
+def with_partition(db: Database, uuids: Collection[str]) -> set[str]:
+    """Return those of *uuids* that are partitions in Dagster."""
+    with db.read() as session:
+        return set(
+            session.scalars(
+                select(AppInstance.uuid).where(
+                    AppInstance.uuid.in_(uuids), AppInstance.has_partition
+                )
+            )
+        )

@@ -1,0 +1,23 @@
+"""All that Dagster knows of us. Importing it opens no connection and needs no variable."""
+
+from collections.abc import Mapping
+
+import dagster as dg
+
+from polydock_pipelines.assets.app_instances import app_instances
+from polydock_pipelines.jobs.instances import INSTANCE_JOBS
+from polydock_pipelines.resources.all import default_resources
+from polydock_pipelines.sensors.instances import SENSORS
+
+
+def build_defs(resources: Mapping[str, object] | None = None) -> dg.Definitions:
+    """Return the definitions, with *resources* in place of the real ones of the same names."""
+    return dg.Definitions(
+        assets=[app_instances],
+        jobs=list(INSTANCE_JOBS),
+        sensors=list(SENSORS),
+        resources={**default_resources(), **(resources or {})},
+    )
+
+
+defs = build_defs()

@@ -1,0 +1,170 @@
+"""The HTTP door. One route, one action; nothing here waits for Lagoon or Dagster."""
+
+import logging
+from collections.abc import AsyncGenerator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+from fastapi import FastAPI, Header, Request
+from fastapi.concurrency import run_in_threadpool
+from fastapi.responses import JSONResponse
+from pydantic import ValidationError
+from sqlalchemy.exc import OperationalError
+
+from polydock_pipelines.actions.launch import launch_provisioning
+from polydock_pipelines.actions.read_registration import (
+    RegistrationView,
+    read_registration,
+    regions,
+)
+from polydock_pipelines.actions.register import IdempotencyError, Simulation, register
+from polydock_pipelines.db import schema
+from polydock_pipelines.db.database import Database
+from polydock_pipelines.intake.doorman import RefusedBodyError, failed, read_object
+from polydock_pipelines.intake.nudge import Nudge
+from polydock_pipelines.intake.schemas import RegisterBody, sentence
+from polydock_pipelines.ports import Clock, Launcher
+from polydock_pipelines.settings import Settings
+
+LOG = logging.getLogger(__name__)
+UNEXPECTED = "An unexpected error occurred."
+
+
+@dataclass(frozen=True)
+class Door:
+    """What the routes work with."""
+
+    db: Database
+    clock: Clock
+    wake: Callable[[], None]
+    simulation: Simulation = Simulation.NONE
+
+
+def simulation_of(settings: Settings) -> Simulation:
+    """Return the way of trying a form that the settings ask for."""
+    if settings.register_only_captures:
+        return Simulation.CAPTURES
+    if settings.register_simulate_round_robin:
+        return Simulation.ROUND_ROBIN
+    return Simulation.ERROR if settings.register_simulate_error else Simulation.NONE
+
+
+def create_app(db: Database, clock: Clock, launcher: Launcher, settings: Settings) -> FastAPI:
+    """Return the application; it closes nothing that it was given."""
+    nudge = Nudge(lambda: launch_provisioning(db, launcher, clock.now()))
+
+    @asynccontextmanager
+    async def lifespan(_app: FastAPI) -> AsyncGenerator[None]:
+        yield
+        await run_in_threadpool(nudge.stop)
+
+    app = FastAPI(title="Polydock intake", docs_url="/docs", redoc_url=None, lifespan=lifespan)
+    door = Door(db, clock, nudge.wake, simulation_of(settings))
+    _add_registration(app, door)
+    _add_reading(app, door)
+    _add_health(app, door)
+    _add_refusals(app)
+    return app
+
+
+def _add_registration(app: FastAPI, door: Door) -> None:
+    @app.post("/api/register", status_code=202, openapi_extra=_body(RegisterBody))
+    async def post_register(  # pyright: ignore[reportUnusedFunction] - the route
+        request: Request,
+        idempotency_key: Annotated[str | None, Header(max_length=255)] = None,
+    ) -> JSONResponse:
+        """Take a registration; its result is read at `/api/register/{id}`."""
+        body = RegisterBody.model_validate(await read_object(request))
+        taken = await run_in_threadpool(
+            register,
+            door.db,
+            body.signup(),
+            door.clock.now(),
+            idempotency_key=idempotency_key,
+            simulation=door.simulation,
+        )
+        if taken.instance_uuid is not None:
+            door.wake()
+        answer = {"status": "pending", "message": "Registration pending", "id": taken.uuid}
+        return JSONResponse(answer, 202)
+
+
+def _body(model: type[RegisterBody]) -> dict[str, Any]:
+    """Describe the body for OpenAPI; the route reads it by itself, to bound its size."""
+    schema_of = model.model_json_schema(ref_template="#/components/schemas/{model}")
+    schema_of.pop("$defs", None)
+    return {"requestBody": {"content": {"application/json": {"schema": schema_of}}}}
+
+
+def _add_reading(app: FastAPI, door: Door) -> None:
+    @app.get("/api/register/{uuid}")
+    def get_register(uuid: str) -> JSONResponse:  # pyright: ignore[reportUnusedFunction]
+        """Say what became of a registration. Changes nothing."""
+        view = read_registration(door.db, uuid, door.clock.now())
+        if view is None:
+            answer = {"status": "error", "message": "Registration not found"}
+            return JSONResponse(answer, 404)
+        return JSONResponse(_shown(view), headers={"Cache-Control": "no-store"})
+
+    @app.get("/api/regions")
+    def get_regions() -> JSONResponse:  # pyright: ignore[reportUnusedFunction]
+        """List the regions with the apps that can be tried there."""
+        answer = {
+            "status": "success",
+            "message": "Regions retrieved successfully",
+            "data": {"regions": regions(door.db)},
+            "status_code": 200,
+        }
+        return JSONResponse(answer)
+
+
+def _shown(view: RegistrationView) -> dict[str, Any]:
+    return {
+        "status": view.status,
+        "email": view.email,
+        "result_data": view.result_data,
+        "created_at": view.created_at.isoformat(),
+        "updated_at": view.updated_at.isoformat(),
+    }
+
+
+def _add_health(app: FastAPI, door: Door) -> None:
+    @app.get("/healthz")
+    def healthz() -> dict[str, str]:  # pyright: ignore[reportUnusedFunction]
+        """Say that the process lives."""
+        return {"status": "ok"}
+
+    @app.get("/readyz")
+    def readyz() -> JSONResponse:  # pyright: ignore[reportUnusedFunction]
+        """Say whether signups can be taken: the database answers at the right version."""
+        try:
+            schema.require(door.db)
+        except (schema.SchemaError, OperationalError) as error:
+            reason = str(error) if isinstance(error, schema.SchemaError) else "no database"
+            return JSONResponse({"status": "unavailable", "message": reason}, 503)
+        return JSONResponse({"status": "ok"})
+
+
+def _add_refusals(app: FastAPI) -> None:
+    @app.exception_handler(RefusedBodyError)
+    async def refused(_request: Request, error: RefusedBodyError) -> JSONResponse:  # pyright: ignore[reportUnusedFunction]
+        return failed(error.status, str(error))
+
+    @app.exception_handler(ValidationError)
+    async def malformed(_request: Request, error: ValidationError) -> JSONResponse:  # pyright: ignore[reportUnusedFunction]
+        return failed(422, sentence(error))
+
+    @app.exception_handler(IdempotencyError)
+    async def reused(_request: Request, error: IdempotencyError) -> JSONResponse:  # pyright: ignore[reportUnusedFunction]
+        return failed(409, str(error))
+
+    @app.exception_handler(OperationalError)
+    async def away(_request: Request, _error: OperationalError) -> JSONResponse:  # pyright: ignore[reportUnusedFunction]
+        LOG.error("the database does not answer")
+        return failed(503, "The service is busy. Please try again in a moment.")
+
+    @app.exception_handler(Exception)
+    async def unexpected(_request: Request, error: Exception) -> JSONResponse:  # pyright: ignore[reportUnusedFunction]
+        LOG.error("unexpected %s", type(error).__name__)
+        return failed(500, UNEXPECTED)

@@ -1,0 +1,133 @@
+"""Ops made from the lifecycle's table: a leg takes a chunk of instances through its stages.
+
+Each op opens its resources, calls one action and adds metadata. Legs never fail for one instance;
+`summarize` does at the end of the run, and only when an instance failed for good.
+"""
+
+from collections.abc import Generator
+from dataclasses import asdict
+
+import dagster as dg
+from pydantic import Field
+
+from polydock_pipelines.actions.advance import Visit
+from polydock_pipelines.actions.work import Leg, LegReport, begin_run, end_run, work_leg
+from polydock_pipelines.assets import app_instances
+from polydock_pipelines.lifecycle.table import FAILED, STAGES, Kind, legs_of
+from polydock_pipelines.resources.database import DatabaseResource
+from polydock_pipelines.resources.lagoon import LagoonResource, ShellResource, open_ports
+from polydock_pipelines.settings import settings
+
+Report = list[dict[str, object]]
+"""Visits as plain dictionaries, as they travel between ops."""
+
+OUTS = {
+    "arrived": dg.Out(str, is_required=False, description="The hand-over, when some go on"),
+    "report": dg.Out(list, description="What happened to each instance"),
+}
+
+
+class ChunkConfig(dg.Config):
+    """Which instances the run works."""
+
+    handover_id: str = Field(
+        "",
+        description="The hand-over that a sensor or the intake made. Leave it empty in the "
+        "Launchpad: the run then takes every instance that is due.",
+    )
+
+
+def leg_op(kind: Kind, name: str) -> dg.OpDefinition:
+    """Return the op of one leg; the first of a job takes up the hand-over."""
+    stages = [s.label for s in STAGES.values() if name in (s.leg, s.polled_by and s.polled_by[1])]
+    about = "; ".join(stages)
+    if legs_of(kind)[0] == name:
+        return _first(kind, name, about)
+    return _later(kind, name, about)
+
+
+def _first(kind: Kind, name: str, about: str) -> dg.OpDefinition:
+    @dg.op(name=name, out=OUTS, description=about)
+    def leg(
+        context: dg.OpExecutionContext,
+        config: ChunkConfig,
+        database: DatabaseResource,
+        lagoon: LagoonResource,
+        shell: ShellResource,
+    ) -> Generator[dg.Output[object], None, None]:
+        handover_id = config.handover_id or context.run_id
+        this = Leg(kind, name, handover_id, context.run_id)
+        with database.open() as book, open_ports(lagoon, shell) as ports:
+            count = begin_run(book, ports, this)
+            limit = settings().instance_partitions
+            app_instances.add_partitions(context.instance, book.db, handover_id, limit)
+            context.log.info("took up %s instances", count)
+            report = work_leg(book, ports, this)
+            app_instances.materialize(context, book.db, report.last_visits())
+        yield from _outputs(context, this, report)
+
+    return leg
+
+
+def _later(kind: Kind, name: str, about: str) -> dg.OpDefinition:
+    @dg.op(name=name, out=OUTS, description=about)
+    def leg(
+        context: dg.OpExecutionContext,
+        arrived: str,
+        database: DatabaseResource,
+        lagoon: LagoonResource,
+        shell: ShellResource,
+    ) -> Generator[dg.Output[object], None, None]:
+        this = Leg(kind, name, arrived, context.run_id)
+        with database.open() as book, open_ports(lagoon, shell) as ports:
+            report = work_leg(book, ports, this)
+            app_instances.materialize(context, book.db, report.last_visits())
+        yield from _outputs(context, this, report)
+
+    return leg
+
+
+def _outputs(
+    context: dg.OpExecutionContext, leg: Leg, report: LegReport
+) -> Generator[dg.Output[object], None, None]:
+    context.log.info("%s: %s", leg.name, _counts(report.visits))
+    if report.arrived:
+        yield dg.Output(leg.handover_id, "arrived")
+    visits: Report = [asdict(visit) for visit in report.visits]
+    metadata = {"visits": len(report.visits), "given_back": report.given_back}
+    yield dg.Output(visits, "report", metadata=metadata)
+
+
+def _counts(visits: list[Visit]) -> str:
+    words = [visit.outcome for visit in visits]
+    counted = {word: words.count(word) for word in sorted(set(words))}
+    return ", ".join(f"{count} {word}" for word, count in counted.items()) or "nothing to do"
+
+
+@dg.op(description="Write the table of the run; red only when an instance failed for good")
+def summarize(
+    context: dg.OpExecutionContext,
+    reports: list[list],
+    database: DatabaseResource,
+    lagoon: LagoonResource,
+    shell: ShellResource,
+) -> None:
+    """Show what the run did, let go of its rows, and fail for those that failed for good."""
+    visits = [Visit(**visit) for report in reports for visit in report]
+    handover_id = context.run.tags.get("polydock/handover", context.run_id)
+    with database.open() as book, open_ports(lagoon, shell) as ports:
+        end_run(book, ports, handover_id)
+    failed = [visit for visit in visits if visit.status in FAILED]
+    metadata = {
+        "instances": len({visit.instance_id for visit in visits}),
+        "failed for good": len(failed),
+        "table": app_instances.table(visits),
+    }
+    if failed:
+        reasons = "; ".join(f"{v.name} at {v.stage}: {v.message}" for v in failed[:3])
+        raise dg.Failure(
+            f"{len(failed)} instances failed for good. {reasons}",
+            metadata=metadata,
+            allow_retries=False,
+        )
+    context.add_output_metadata(metadata)

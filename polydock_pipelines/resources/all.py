@@ -1,0 +1,13 @@
+"""The resources by the names that ops ask for."""
+
+from polydock_pipelines.resources.database import DatabaseResource
+from polydock_pipelines.resources.lagoon import LagoonResource, ShellResource
+
+
+def default_resources() -> dict[str, object]:
+    """Return the real ones; nothing is opened yet."""
+    return {
+        "database": DatabaseResource(),
+        "lagoon": LagoonResource(),
+        "shell": ShellResource(),
+    }

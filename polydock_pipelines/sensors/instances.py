@@ -1,0 +1,104 @@
+"""What is due becomes a run: new signups, ended builds, everything else.
+
+A sensor selects, hands over and yields. Its only write is the hand-over mark, its only remote call
+the bulk look at builds. Intervals stay below the daemon's fixed 5 s loop (ARCHITECTURE §5).
+"""
+
+from collections.abc import Sequence
+
+import dagster as dg
+
+from polydock_pipelines.actions.hand_over import (
+    hand_over_due,
+    hand_over_new,
+    hand_over_these,
+)
+from polydock_pipelines.actions.runs import JOBS, job_of, run_config, run_tags
+from polydock_pipelines.actions.watch import ended
+from polydock_pipelines.assets.app_instances import catch_up
+from polydock_pipelines.db.handovers import Chunk
+from polydock_pipelines.jobs.instances import (
+    INSTANCE_JOBS,
+    activate_instances,
+    provision_instances,
+    remove_instances,
+)
+from polydock_pipelines.ports import PortError
+from polydock_pipelines.resources.database import DatabaseResource
+from polydock_pipelines.resources.lagoon import LagoonResource
+from polydock_pipelines.settings import settings
+
+
+def run_requests(chunks: Sequence[Chunk]) -> list[dg.RunRequest]:
+    """Return a run for each chunk; its key is fresh, so that a lost run is replaced."""
+    return [
+        dg.RunRequest(
+            run_key=chunk.handover_id,
+            job_name=job_of(chunk.kind),
+            run_config=run_config(chunk),
+            tags=run_tags(chunk),
+        )
+        for chunk in chunks
+    ]
+
+
+@dg.sensor(
+    job=provision_instances,
+    minimum_interval_seconds=2,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    description="New requests, people first",
+)
+def signups(database: DatabaseResource) -> dg.SensorResult | dg.SkipReason:
+    """Hand over all new requests, in at most four chunks."""
+    now = settings().make_clock().now()
+    with database.open() as book:
+        chunks = hand_over_new(book.db, now, "signups")
+    if not chunks:
+        return dg.SkipReason("no new request, or the runs that were asked for will take it")
+    return dg.SensorResult(run_requests=run_requests(chunks))
+
+
+@dg.sensor(
+    jobs=[activate_instances, remove_instances],
+    minimum_interval_seconds=2,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    description="Builds that ended and environments that are gone, seen in one bulk look",
+)
+def builds(database: DatabaseResource, lagoon: LagoonResource) -> dg.SensorResult | dg.SkipReason:
+    """Hand over instances whose build ended, whose environment is gone, or whose time is up."""
+    now = settings().make_clock().now()
+    with database.open() as book, lagoon.open() as client:
+        try:
+            seen = ended(book.db, client, now)
+        except PortError as error:
+            return dg.SkipReason(f"Lagoon could not be asked: {error}")
+        chunks = [
+            chunk
+            for kind, ids in seen.by_kind.items()
+            for chunk in hand_over_these(book.db, kind, ids, now, "builds")
+        ]
+    if not chunks:
+        return dg.SkipReason(f"{seen.looked_at} wait for Lagoon, none has ended")
+    return dg.SensorResult(run_requests=run_requests(chunks))
+
+
+@dg.sensor(
+    jobs=list(INSTANCE_JOBS),
+    minimum_interval_seconds=3,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    description="Retries, removals, leases that ran out: whatever is due besides new requests",
+)
+def due_instances(database: DatabaseResource) -> dg.SensorResult | dg.SkipReason:
+    """Hand over everything that is due, and show arrivals that no run has shown."""
+    now = settings().make_clock().now()
+    with database.open() as book:
+        chunks = [
+            chunk for kind in JOBS for chunk in hand_over_due(book.db, kind, now, "due_instances")
+        ]
+        events = catch_up(book.db)
+    if not chunks and not events:
+        return dg.SkipReason("nothing is due")
+    return dg.SensorResult(run_requests=run_requests(chunks), asset_events=events)
+
+
+SENSORS = (signups, builds, due_instances)

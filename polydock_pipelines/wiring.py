@@ -1,0 +1,115 @@
+"""Settings to Ports and Database: the one place where the pieces are put together."""
+
+import os
+from collections.abc import Generator
+from contextlib import contextmanager, suppress
+from datetime import timedelta
+from pathlib import Path
+
+import httpx
+
+from polydock_pipelines.clients.dagster import DagsterLauncher
+from polydock_pipelines.clients.keys import public_key_of
+from polydock_pipelines.clients.lagoon.client import LagoonClient
+from polydock_pipelines.clients.lagoon.ssh import SshIdentity
+from polydock_pipelines.clients.lagoon.token import SshToken, StaticToken
+from polydock_pipelines.clients.lagoon.transport import TokenSource
+from polydock_pipelines.clients.shell import SshShell
+from polydock_pipelines.db.database import Database
+from polydock_pipelines.db.leases import Book
+from polydock_pipelines.db.vault import Vault, new_key
+from polydock_pipelines.lifecycle.secret import Secret
+from polydock_pipelines.ports import Clock, Lagoon, Ports, Shell
+from polydock_pipelines.settings import Settings, SettingsError, settings
+
+KEY_FILE = "secret.key"
+
+
+def open_vault(chosen: Settings) -> Vault:
+    """Return the vault of the configured keys, or of the embedded stack's own key.
+
+    Only beside the embedded database is a key made: elsewhere a fresh one would seal secrets that
+    no other process could read.
+    """
+    if chosen.secret_keys:
+        return Vault([key.get_secret_value() for key in chosen.secret_keys])
+    if not chosen.is_embedded:
+        raise SettingsError(
+            "POLYDOCK_SECRET_KEYS: required beside POLYDOCK_DATABASE_URL; make one with "
+            "`polydock keys new` and give the same to every process"
+        )
+    return Vault([_embedded_key(chosen.home)])
+
+
+def _embedded_key(home: Path) -> str:
+    """Return the key in the home, made once and readable by its owner only."""
+    path = home / KEY_FILE
+    if not path.exists():
+        home.mkdir(parents=True, exist_ok=True)
+        draft = home / f".{KEY_FILE}.{os.getpid()}"
+        draft.touch(mode=0o600)
+        draft.write_text(new_key())
+        with suppress(FileExistsError):
+            path.hardlink_to(draft)  # whole or not at all, and the first process wins
+        draft.unlink()
+    return path.read_text().strip()
+
+
+def open_database(chosen: Settings | None = None) -> Database:
+    """Return the database; its schema is not looked at."""
+    chosen = chosen or settings()
+    return Database(chosen.resolved_database_url, open_vault(chosen))
+
+
+def open_book(database: Database, chosen: Settings | None = None) -> Book:
+    """Return the database with what every write of a status needs to know."""
+    chosen = chosen or settings()
+    return Book(database, chosen.public_url, timedelta(days=chosen.project_grace_days))
+
+
+def _identity(chosen: Settings) -> SshIdentity:
+    return SshIdentity(str(chosen.ssh_key_file), str(chosen.ssh_known_hosts))
+
+
+def _tokens(chosen: Settings, clock: Clock) -> TokenSource:
+    if chosen.lagoon_token is not None:
+        return StaticToken(Secret(chosen.lagoon_token.get_secret_value()))
+    return SshToken(
+        _identity(chosen),
+        clock,
+        host=chosen.lagoon_ssh_host,
+        port=chosen.lagoon_ssh_port,
+        user=chosen.lagoon_ssh_user,
+    )
+
+
+@contextmanager
+def open_lagoon(chosen: Settings | None = None) -> Generator[LagoonClient]:
+    """Open a client of the configured Lagoon."""
+    chosen = chosen or settings()
+    tokens = _tokens(chosen, chosen.make_clock())
+    client = LagoonClient(httpx.Client(), chosen.lagoon_api_url, tokens)
+    try:
+        yield client
+    finally:
+        client.close()
+
+
+def open_shell(chosen: Settings | None = None) -> SshShell:
+    """Return a shell that reaches environments over SSH."""
+    chosen = chosen or settings()
+    return SshShell(_identity(chosen), host=chosen.lagoon_ssh_host, port=chosen.lagoon_ssh_port)
+
+
+def make_ports(lagoon: Lagoon, shell: Shell, chosen: Settings | None = None) -> Ports:
+    """Return the ports that steps get."""
+    chosen = chosen or settings()
+    return Ports(lagoon=lagoon, shell=shell, clock=chosen.make_clock(), public_key_of=public_key_of)
+
+
+@contextmanager
+def open_launcher(chosen: Settings | None = None) -> Generator[DagsterLauncher]:
+    """Open a client of the configured Dagster webserver."""
+    chosen = chosen or settings()
+    with httpx.Client() as http:
+        yield DagsterLauncher(http, chosen.dagster_url)

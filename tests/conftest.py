@@ -1,0 +1,94 @@
+"""Fixtures of every test: databases with our schema, and the clock that stands still."""
+
+import shutil
+from collections.abc import Generator
+from pathlib import Path
+
+import pytest
+
+from polydock_pipelines.db import schema
+from polydock_pipelines.db.database import Database
+from tests.fakes.clock import FakeClock
+from tests.makers import VAULT
+from tests.postgres import PostgresServer, running_postgres
+
+
+@pytest.fixture
+def clock() -> FakeClock:
+    """A clock that stands at `tests.fakes.clock.START` until it is moved."""
+    return FakeClock()
+
+
+@pytest.fixture(scope="session")
+def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A migrated SQLite file, to be copied."""
+    path = tmp_path_factory.mktemp("template") / "polydock.sqlite"
+    _migrate(f"sqlite:///{path}")
+    return path
+
+
+@pytest.fixture
+def sqlite_url(tmp_path: Path, sqlite_template: Path) -> str:
+    """The address of a fresh, migrated SQLite database of this test."""
+    path = tmp_path / "polydock.sqlite"
+    shutil.copyfile(sqlite_template, path)
+    return f"sqlite:///{path}"
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Generator[PostgresServer]:
+    """A Postgres for the whole session. A test that needs it fails when it cannot start."""
+    with running_postgres() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def postgres_template(postgres: PostgresServer) -> str:
+    """The name of a migrated database, to be copied."""
+    name = postgres.create()
+    _migrate(postgres.url(name))
+    return name
+
+
+@pytest.fixture
+def postgres_url(postgres: PostgresServer, postgres_template: str) -> Generator[str]:
+    """The address of a fresh, migrated Postgres database of this test."""
+    name = postgres.create(template=postgres_template)
+    yield postgres.url(name)
+    postgres.drop(name)
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def database_url(request: pytest.FixtureRequest) -> str:
+    """The address of a fresh, migrated database, of either kind."""
+    return request.getfixturevalue(f"{request.param}_url")
+
+
+@pytest.fixture
+def database(database_url: str) -> Generator[Database]:
+    """A fresh, migrated database, of either kind."""
+    yield from _opened(database_url)
+
+
+@pytest.fixture
+def sqlite_database(sqlite_url: str) -> Generator[Database]:
+    """A fresh, migrated SQLite database, for tests that open no socket."""
+    yield from _opened(sqlite_url)
+
+
+@pytest.fixture
+def postgres_database(postgres_url: str) -> Generator[Database]:
+    """A fresh, migrated Postgres database."""
+    yield from _opened(postgres_url)
+
+
+def _opened(url: str) -> Generator[Database]:
+    opened = Database(url, VAULT)
+    yield opened
+    opened.close()
+
+
+def _migrate(url: str) -> None:
+    opened = Database(url, VAULT)
+    schema.upgrade(opened)
+    opened.close()
