@@ -176,6 +176,8 @@ def _usable(binaries: Path, account: Account, home: Path) -> Path:
     with suppress(PermissionError):
         if account.run([binaries / "initdb", "--version"], cwd=home).returncode == 0:
             return binaries
+    if binaries.name != "bin":
+        return binaries
     install = binaries.parent
     copy = home / install.parent.name / install.name
     shutil.copytree(install, copy, symlinks=True)

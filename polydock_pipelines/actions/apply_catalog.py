@@ -13,6 +13,14 @@ from pathlib import Path
 from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
+from polydock_pipelines.catalog.columns import (
+    APP_COLUMNS,
+    SCRIPT_COLUMNS,
+    STORE_COLUMNS,
+    app_values,
+    script_values,
+    store_values,
+)
 from polydock_pipelines.catalog.diff import (
     Action,
     CatalogChange,
@@ -33,6 +41,7 @@ from polydock_pipelines.db.models.offers import (
     StoreAppScript,
     Variable,
 )
+from polydock_pipelines.db.models.types import Model
 from polydock_pipelines.db.places import deploy_key, variable_value
 from polydock_pipelines.db.vault import Vault
 from polydock_pipelines.lifecycle.naming import sanitise
@@ -40,38 +49,6 @@ from polydock_pipelines.lifecycle.secret import Secret
 
 UUID_NAMESPACE = uuid.UUID("0d6a6f4e-7f43-5c0b-9d0e-8a51d5a4c3b2")
 """Of apps that have no uuid in the catalogue; must never change."""
-
-STORE_COLUMNS = {
-    "name": "name",
-    "status": "status",
-    "listed_in_marketplace": "is_listed_in_marketplace",
-    "lagoon.organization_id": "organization_id",
-    "lagoon.deploy_target_id": "deploy_target_id",
-    "lagoon.project_prefix": "project_prefix",
-    "lagoon.group_name": "group_name",
-    "amazee_ai_region_id": "amazee_ai_region_id",
-}
-"""The catalogue's names and the table's."""
-
-APP_COLUMNS = {
-    "name": "name",
-    "description": "description",
-    "author": "author",
-    "website": "website",
-    "support_email": "support_email",
-    "type": "app_type",
-    "git_url": "git_url",
-    "branch": "branch",
-    "production_environment": "production_environment",
-    "auto_idle": "auto_idle",
-    "status": "status",
-    "available_for_trials": "is_available_for_trials",
-    "pool_target": "pool_target",
-    "trial.days": "trial_days",
-    "naming": "naming",
-    "custom_route": "custom_route",
-    "mails": "mails",
-}
 
 
 def app_uuid(store_key: str, app_key: str) -> str:
@@ -124,7 +101,7 @@ def _refuse_foreign_uuids(session: Session, stores: Sequence[LoadedStore]) -> No
             if known.get(where, wanted) != wanted:
                 reason = f"must stay {known[where]}: links and forms know the app by it"
                 problems.append(Problem(loaded.file, path, reason))
-            elif owners.get(wanted, where) != where:
+            elif owners.setdefault(wanted, where) != where:
                 reason = f"belongs to the app {'/'.join(owners[wanted])}; choose another"
                 problems.append(Problem(loaded.file, path, reason))
     if problems:
@@ -151,17 +128,13 @@ class _Apply:
 
     def _store(self, entry: StoreEntry) -> Store:
         row = self.session.scalar(select(Store).where(Store.key == entry.key))
-        is_new = row is None
-        if row is None:
-            row = Store(key=entry.key, created_at=self.now, updated_at=self.now)
-            self.session.add(row)
-        before = len(self.diff.changes)
-        fields = self._set(row, STORE_COLUMNS, _store_values(entry))
-        fields += self._deploy_key(row, entry)
-        self._note(is_new, "store", entry.key, fields)
-        self.session.flush()
+        before, is_new = len(self.diff.changes), row is None
+        row = row or Store(key=entry.key, created_at=self.now, updated_at=self.now)
+        fields = _write(row, STORE_COLUMNS, store_values(entry)) + self._deploy_key(row, entry)
+        self._note("store", entry.key, fields, is_new=is_new)
+        self._have_id(row)
         self._variables("store", row.id, entry.key, entry.variables)
-        self._touch(row, before, f"store {entry.key}")
+        self._date(row, f"store {entry.key}", before)
         return row
 
     def _deploy_key(self, row: Store, entry: StoreEntry) -> tuple[FieldChange, ...]:
@@ -174,90 +147,60 @@ class _Apply:
 
     def _app(self, store: Store, entry: AppEntry) -> None:
         name = f"{store.key}/{entry.key}"
-        product = self._product_type(entry.product_type)
         row = self.session.scalar(
             select(StoreApp).where(StoreApp.store_id == store.id, StoreApp.key == entry.key)
         )
-        is_new = row is None
-        if row is None:
-            identity = entry.uuid or app_uuid(store.key, entry.key)
-            row = StoreApp(store_id=store.id, key=entry.key, uuid=identity, fields={})
-            row.created_at = row.updated_at = self.now
-            self.session.add(row)
-        before = len(self.diff.changes)
-        fields = self._set(row, APP_COLUMNS, _app_values(entry))
-        fields += self._derived(row, entry, product)
-        self._note(is_new, "app", name, fields)
-        self.session.flush()
-        self._scripts(row, name, entry.scripts.by_stage())
+        before, is_new = len(self.diff.changes), row is None
+        row = row or self._new_app(store, entry)
+        fields = _write(row, APP_COLUMNS, app_values(entry))
+        fields += _write_environment_type(row, entry) + self._write_product_type(row, entry)
+        self._note("app", name, fields, is_new=is_new)
+        self._have_id(row)
+        self._scripts(row.id, name, entry.scripts.by_stage())
         self._variables("store_app", row.id, name, entry.variables)
-        self._touch(row, before, f"app {name}")
+        self._date(row, f"app {name}", before)
 
-    def _set(
-        self, row: Store | StoreApp, columns: Mapping[str, str], values: Mapping[str, Plain]
-    ) -> tuple[FieldChange, ...]:
-        """Write what differs, so that an unchanged row is not written at all."""
-        stored: dict[str, Plain] = {n: getattr(row, column) for n, column in columns.items()}
-        for name, column in columns.items():
-            if stored[name] != values[name]:
-                setattr(row, column, values[name])
-        return field_changes(stored, values)
+    def _new_app(self, store: Store, entry: AppEntry) -> StoreApp:
+        return StoreApp(
+            store_id=store.id,
+            key=entry.key,
+            uuid=entry.uuid or app_uuid(store.key, entry.key),
+            fields={},
+            created_at=self.now,
+            updated_at=self.now,
+        )
 
-    def _derived(
-        self, row: StoreApp, entry: AppEntry, product: ProductType | None
-    ) -> tuple[FieldChange, ...]:
-        """Write what the table holds in another form than the catalogue."""
-        old_type = self.session.get(ProductType, row.product_type_id or 0)
-        old: dict[str, Plain] = {
-            "environment_type": environment_type(row),
-            "product_type": old_type.name if old_type else None,
-        }
-        new: dict[str, Plain] = {
-            "environment_type": entry.environment_type,
-            "product_type": product.name if product else None,
-        }
-        if old["environment_type"] != new["environment_type"]:
-            row.is_production = entry.environment_type == "production"
-        if old["product_type"] != new["product_type"]:
-            row.product_type_id = product.id if product else None
-        return field_changes(old, new)
+    def _write_product_type(self, row: StoreApp, entry: AppEntry) -> tuple[FieldChange, ...]:
+        old = self.session.get(ProductType, row.product_type_id) if row.product_type_id else None
+        new = self._product_type(entry.product_type) if entry.product_type else None
+        if old is new:
+            return ()
+        row.product_type_id = new.id if new else None
+        names = (old.name if old else None, new.name if new else None)
+        return (FieldChange("product_type", *names),)
 
-    def _product_type(self, name: str | None) -> ProductType | None:
-        """Return the product type of *name*, made when it is new; spelling does not make another."""
-        if name is None:
-            return None
+    def _product_type(self, name: str) -> ProductType:
+        """Return the product type of *name*, new if need be; its slug decides, not its case."""
         slug = sanitise(name)
         row = self.session.scalar(select(ProductType).where(ProductType.slug == slug))
         if row is None:
             row = ProductType(name=name, slug=slug)
-            self.session.add(row)
-            self.session.flush()
-            self.diff.changes.append(CatalogChange(Action.CREATED, "product type", name))
+            self._have_id(row)
+            self._note("product type", name, is_new=True)
         return row
 
-    def _scripts(self, app: StoreApp, name: str, wanted: Mapping[str, ScriptEntry]) -> None:
+    def _scripts(self, app_id: int, name: str, wanted: Mapping[str, ScriptEntry]) -> None:
         rows = self.session.scalars(
-            select(StoreAppScript).where(StoreAppScript.store_app_id == app.id)
+            select(StoreAppScript).where(StoreAppScript.store_app_id == app_id)
         )
         stored = {row.stage: row for row in rows}
         for stage, entry in wanted.items():
             row = stored.pop(stage, None)
             is_new = row is None
-            old = _script_values(row) if row else {}
-            new: dict[str, Plain] = {
-                "script": entry.script,
-                "service": entry.service,
-                "container": entry.container,
-            }
-            if row is None:
-                self.session.add(StoreAppScript(store_app_id=app.id, stage=stage, **new))
-            elif old != new:
-                row.script, row.service, row.container = (
-                    entry.script,
-                    entry.service,
-                    entry.container,
-                )
-            self._note(is_new, "script", f"{name} {stage}", field_changes(old, new))
+            row = row or StoreAppScript(store_app_id=app_id, stage=stage)
+            fields = _write(row, SCRIPT_COLUMNS, script_values(entry))
+            self.session.add(row)
+            self._note("script", f"{name} {stage}", fields, is_new=is_new)
         for stage, row in stored.items():
             self._remove(row, "script", f"{name} {stage}")
 
@@ -270,33 +213,30 @@ class _Apply:
         stored = {row.name: row for row in rows}
         for entry in wanted:
             row = stored.pop(entry.name, None)
-            is_new = row is None
             if row is None:
                 row = Variable(owner_type=owner_type, owner_id=owner_id, name=entry.name)
-            fields = self._variable(row, entry, is_new=is_new)
-            self.session.add(row)
-            self._note(is_new, "variable", f"{name} {entry.name}", fields)
+                self._write_variable(row, entry)
+                self.session.add(row)
+                self._note("variable", f"{name} {entry.name}", is_new=True)
+            elif fields := _variable_changes(row, entry, open_variable(row, self.vault)):
+                self._write_variable(row, entry)
+                self._note("variable", f"{name} {entry.name}", fields)
         for gone, row in stored.items():
             self._remove(row, "variable", f"{name} {gone}")
 
-    def _variable(
-        self, row: Variable, entry: VariableEntry, *, is_new: bool
-    ) -> tuple[FieldChange, ...]:
-        """Write what differs. The values are said only when neither was a secret."""
-        old_value = None if is_new else open_variable(row, self.vault)
-        old: dict[str, Plain] = {"scope": (row.scope or "").lower(), "secret": row.is_secret}
-        new: dict[str, Plain] = {"scope": entry.scope, "secret": entry.secret}
-        fields = field_changes(old, new)
-        if old_value == entry.value and not fields:
-            return ()
-        if old_value != entry.value:
-            fields += (_value_change(row, entry, old_value),)
+    def _write_variable(self, row: Variable, entry: VariableEntry) -> None:
+        place, value = variable_value(row), entry.value
         row.scope, row.is_secret = entry.scope.upper(), entry.secret
-        place = variable_value(row)
-        row.value = self.vault.seal(place, entry.value) if entry.secret else entry.value.reveal()
-        return fields
+        row.value = self.vault.seal(place, value) if entry.secret else value.reveal()
 
-    def _note(self, is_new: bool, what: str, name: str, fields: tuple[FieldChange, ...]) -> None:
+    def _have_id(self, row: Model) -> None:
+        self.session.add(row)
+        self.session.flush()
+
+    def _note(
+        self, what: str, name: str, fields: tuple[FieldChange, ...] = (), *, is_new: bool = False
+    ) -> None:
+        """Keep a change for the diff; no fields of an old row: there is none."""
         if is_new:
             self.diff.changes.append(CatalogChange(Action.CREATED, what, name))
         elif fields:
@@ -306,64 +246,53 @@ class _Apply:
         self.session.delete(row)
         self.diff.changes.append(CatalogChange(Action.REMOVED, what, name))
 
-    def _touch(self, row: Store | StoreApp, before: int, name: str) -> None:
-        """Date *row* when it or a part of it changed."""
+    def _date(self, row: Store | StoreApp, name: str, before: int) -> None:
+        """Date *row* when it or a part of it changed; an unchanged row is not written."""
         if len(self.diff.changes) > before:
             row.updated_at = self.now
         else:
             self.diff.unchanged.append(name)
 
     def _mention_others(self, stores: Sequence[StoreEntry]) -> None:
-        named = {f"app {s.key}/{app.key}" for s in stores for app in s.apps}
-        named |= {f"store {s.key}" for s in stores}
-        rows = self.session.execute(
+        named = {s.key for s in stores} | {f"{s.key}/{app.key}" for s in stores for app in s.apps}
+        keys = self.session.scalars(select(Store.key).order_by(Store.key))
+        self.diff.not_in_files += [f"store {key}" for key in keys if key not in named]
+        apps = self.session.execute(
             select(Store.key, StoreApp.key)
-            .join(StoreApp, StoreApp.store_id == Store.id, isouter=True)
+            .join(StoreApp, StoreApp.store_id == Store.id)
             .order_by(Store.key, StoreApp.key)
-        ).tuples()
-        for store, app in rows:
-            candidates = [f"store {store}"]
-            if app is not None:
-                candidates.append(f"app {store}/{app}")
-            self.diff.not_in_files += [
-                c for c in candidates if c not in named and c not in self.diff.not_in_files
-            ]
+        )
+        found = [f"{store}/{app}" for store, app in apps]
+        self.diff.not_in_files += [f"app {name}" for name in found if name not in named]
 
 
-def _value_change(row: Variable, entry: VariableEntry, old: Secret | None) -> FieldChange:
+def _write(
+    row: Store | StoreApp | StoreAppScript, columns: Mapping[str, str], wanted: Mapping[str, Plain]
+) -> tuple[FieldChange, ...]:
+    """Write what differs and return it, by the catalogue's names."""
+    stored: dict[str, Plain] = {name: getattr(row, column) for name, column in columns.items()}
+    for name, column in columns.items():
+        if stored[name] != wanted[name]:
+            setattr(row, column, wanted[name])
+    return field_changes(stored, wanted)
+
+
+def _write_environment_type(row: StoreApp, entry: AppEntry) -> tuple[FieldChange, ...]:
+    old = "production" if row.is_production else "development"
+    row.is_production = entry.environment_type == "production"
+    return field_changes({"environment_type": old}, {"environment_type": entry.environment_type})
+
+
+def _variable_changes(
+    row: Variable, entry: VariableEntry, value: Secret
+) -> tuple[FieldChange, ...]:
+    """Return what differs from the stored row; values only when neither is a secret."""
+    fields = field_changes(
+        {"scope": row.scope.lower(), "secret": row.is_secret},
+        {"scope": entry.scope, "secret": entry.secret},
+    )
+    if value == entry.value:
+        return fields
     if row.is_secret or entry.secret:
-        return FieldChange("value", is_secret=True)
-    return FieldChange("value", old.reveal() if old else None, entry.value.reveal())
-
-
-def environment_type(row: StoreApp) -> str:
-    """Return the catalogue's word for it."""
-    return "production" if row.is_production else "development"
-
-
-def _script_values(row: StoreAppScript) -> dict[str, Plain]:
-    return {"script": row.script, "service": row.service, "container": row.container}
-
-
-def _store_values(entry: StoreEntry) -> dict[str, Plain]:
-    return {
-        "name": entry.name,
-        "status": entry.status,
-        "listed_in_marketplace": entry.listed_in_marketplace,
-        "lagoon.organization_id": entry.lagoon.organization_id,
-        "lagoon.deploy_target_id": entry.lagoon.deploy_target_id,
-        "lagoon.project_prefix": entry.lagoon.project_prefix,
-        "lagoon.group_name": entry.lagoon.group_name,
-        "amazee_ai_region_id": entry.amazee_ai_region_id,
-    }
-
-
-def _app_values(entry: AppEntry) -> dict[str, Plain]:
-    simple = (name for name in APP_COLUMNS if name in AppEntry.model_fields)
-    values: dict[str, Plain] = {name: getattr(entry, name) for name in simple}
-    return values | {
-        "trial.days": entry.trial.days if entry.trial else None,
-        "naming": entry.naming.model_dump(mode="json", exclude_none=True),
-        "custom_route": entry.custom_route.model_dump(mode="json") if entry.custom_route else None,
-        "mails": entry.mails.model_dump(mode="json", exclude_none=True),
-    }
+        return (*fields, FieldChange("value", is_secret=True))
+    return (*fields, FieldChange("value", value.reveal(), entry.value.reveal()))

@@ -3,9 +3,11 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from itertools import zip_longest
 
 LONGEST_SHOWN = 60
 HIDDEN = "(changed)"
+NOTHING = "(nothing)"
 
 Plain = str | int | bool | None | Sequence["Plain"] | Mapping[str, "Plain"]
 """What YAML and JSON can say, and what a column of the catalogue's tables holds."""
@@ -102,25 +104,32 @@ def _sum(diff: CatalogDiff) -> str:
 def _sentence(change: FieldChange) -> str:
     if change.is_secret:
         return f"{change.field}: {HIDDEN}"
-    return f"{change.field}: {_short(change.old)} -> {_short(change.new)}"
+    old, new = _shown(change.old), _shown(change.new)
+    before, after = old.splitlines() or [""], new.splitlines() or [""]
+    if len(before) == len(after) == 1:
+        return f"{change.field}: {_short(old, new)} -> {_short(new, old)}"
+    pairs = enumerate(zip_longest(before, after, fillvalue=""), start=1)
+    number, (left, right) = next((n, p) for n, p in pairs if p[0] != p[1] or n == len(before))
+    sizes = f"{len(before)} -> {len(after)} lines"
+    place = f"{change.field} ({sizes}), line {number}"
+    return f"{place}: {_short(left, right)} -> {_short(right, left)}"
 
 
-def _short(value: Plain) -> str:
+def _shown(value: Plain) -> str:
     if value is None:
-        return "(nothing)"
+        return NOTHING
     if isinstance(value, bool):
         return str(value).lower()
-    if isinstance(value, str):
-        return _short_text(value)
-    if isinstance(value, Sequence):
-        return _short_text(", ".join(map(str, value)))
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return ", ".join(map(_shown, value))
     return str(value)
 
 
-def _short_text(text: str) -> str:
-    count = len(text.strip().splitlines())
-    if count > 1:
-        return f"({count} lines)"
-    flat = text.strip()
-    shown = flat if len(flat) <= LONGEST_SHOWN else f"{flat[:LONGEST_SHOWN]}…"
-    return shown or "(empty)"
+def _short(text: str, other: str) -> str:
+    """Return the part of a line in which it begins to differ from *other*."""
+    if len(text) <= LONGEST_SHOWN:
+        return text.strip() or "(empty)"
+    alike = next((i for i, (a, b) in enumerate(zip(text, other, strict=False)) if a != b), 0)
+    start = max(alike - LONGEST_SHOWN // 3, 0)
+    front, back = "…" if start else "", "…" if start + LONGEST_SHOWN < len(text) else ""
+    return f"{front}{text[start : start + LONGEST_SHOWN]}{back}"

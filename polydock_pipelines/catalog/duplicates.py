@@ -6,14 +6,16 @@ from polydock_pipelines.catalog.problems import Location, Problem, path_of
 
 Place = tuple[str, Location]
 """A file and a location in it."""
+Named = tuple[str, tuple[str, ...], Location]
+"""What it is, what must not occur twice, and where it stands."""
 
 
 def duplicates(files: Iterable[tuple[str, object]]) -> list[Problem]:
     """Return the second and later of each: store keys, uuids, app keys, variable names."""
     found: list[Problem] = []
-    seen: dict[tuple[object, ...], Place] = {}
+    seen: dict[tuple[str, ...], Place] = {}
     for file, content in files:
-        for what, identity, location in _named(content):
+        for what, identity, location in _named(content, file):
             place = (file, location)
             first = seen.setdefault((what, *identity), place)
             if first is not place:
@@ -26,40 +28,34 @@ def _again(what: str, first: Place, file: str) -> str:
     return f"is the same {what} as {where}; expected each once"
 
 
-def _named(content: object) -> Iterator[tuple[str, tuple[str, ...], Location]]:
+def _named(content: object, file: str) -> Iterator[Named]:
     for i, store in _items(content, "stores"):
-        store_key = _text(store, "key") or f"?{i}"
         at: Location = ("stores", i)
-        if not store_key.startswith("?"):
-            yield "store key", (store_key,), (*at, "key")
-        yield from _variables(store, (store_key,), at)
+        yield from _one("store key", (), store, "key", at)
+        yield from _variables(store, file, at)
         for j, app in _items(store, "apps"):
-            yield from _app(app, store_key, (*at, "apps", j))
+            inner: Location = (*at, "apps", j)
+            yield from _one("app key", (file, path_of(at)), app, "key", inner)
+            yield from _one("uuid", (), app, "uuid", inner)
+            yield from _variables(app, file, inner)
 
 
-def _app(app: object, store: str, at: Location) -> Iterator[tuple[str, tuple[str, ...], Location]]:
-    key = _text(app, "key")
-    if key:
-        yield "app key", (store, key), (*at, "key")
-    if identity := _text(app, "uuid"):
-        yield "uuid", (identity.lower(),), (*at, "uuid")
-    yield from _variables(app, (store, key or path_of(at)), at)
-
-
-def _variables(
-    owner: object, identity: tuple[str, ...], at: Location
-) -> Iterator[tuple[str, tuple[str, ...], Location]]:
+def _variables(owner: object, file: str, at: Location) -> Iterator[Named]:
     for k, variable in _items(owner, "variables"):
-        if name := _text(variable, "name"):
-            yield "variable name", (*identity, name), (*at, "variables", k, "name")
+        inner: Location = (*at, "variables", k)
+        yield from _one("variable name", (file, path_of(at)), variable, "name", inner)
+
+
+def _one(
+    what: str, within: tuple[str, ...], owner: object, key: str, at: Location
+) -> Iterator[Named]:
+    value: object = owner.get(key) if isinstance(owner, dict) else None  # pyright: ignore[reportUnknownVariableType, reportUnknownMemberType] - YAML of any shape
+    if isinstance(value, str):
+        same = value.lower() if what == "uuid" else value
+        yield what, (*within, same), (*at, key)
 
 
 def _items(owner: object, key: str) -> Iterator[tuple[int, object]]:
-    value: object = owner.get(key) if isinstance(owner, dict) else None  # pyright: ignore[reportUnknownVariableType, reportUnknownMemberType] - YAML of any shape
+    value: object = owner.get(key) if isinstance(owner, dict) else None  # pyright: ignore[reportUnknownVariableType, reportUnknownMemberType] - as above
     if isinstance(value, list):
         yield from enumerate(value)  # pyright: ignore[reportUnknownArgumentType, reportUnknownVariableType] - as above
-
-
-def _text(owner: object, key: str) -> str | None:
-    value: object = owner.get(key) if isinstance(owner, dict) else None  # pyright: ignore[reportUnknownVariableType, reportUnknownMemberType] - as above
-    return value if isinstance(value, str) else None

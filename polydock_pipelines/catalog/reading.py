@@ -50,7 +50,6 @@ LIMITS = {
     "greater_than_equal": "expected {ge} or more",
     "less_than_equal": "expected {le} or less",
     "string_too_long": "is too long; expected at most {max_length} characters",
-    "too_short": "is empty; expected at least {min_length}",
     "invalid_key": "expected keys that are text",
 }
 
@@ -89,7 +88,7 @@ def read_catalog(files: Sequence[Path], env: Mapping[str, str]) -> tuple[LoadedS
     parsed: list[_Parsed] = []
     problems: list[Problem] = []
     stores: list[LoadedStore] = []
-    for file in files:
+    for file in {file.resolve(): file for file in files}.values():
         try:
             content = _parse(file)
             parsed.append(_Parsed(str(file), content))

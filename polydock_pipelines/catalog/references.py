@@ -2,7 +2,7 @@
 
 import binascii
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.serialization import (
@@ -10,6 +10,7 @@ from cryptography.hazmat.primitives.serialization import (
     load_ssh_private_key,
 )
 
+from polydock_pipelines.catalog.diff import Plain
 from polydock_pipelines.lifecycle.secret import Secret
 
 REFERENCE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
@@ -38,7 +39,7 @@ def resolve(value: object, env: Mapping[str, str]) -> Secret:
 
 
 def deploy_key(value: object, env: Mapping[str, str]) -> Secret:
-    """Return the private key that *value* refers to, with plain line ends. ValueError for others."""
+    """Return the private key that *value* refers to. ValueError says what is wrong with it."""
     # CI systems hand keys over with their line ends written as backslash-n.
     text = resolve(value, env).reveal().replace("\\n", "\n").replace("\r\n", "\n").strip() + "\n"
     load = load_ssh_private_key if "BEGIN OPENSSH PRIVATE KEY" in text else load_pem_private_key
@@ -54,3 +55,34 @@ def deploy_key(value: object, env: Mapping[str, str]) -> Secret:
             "the environment variable holds no private key; expected OpenSSH or PEM text"
         ) from None
     return Secret(text)
+
+
+def deploy_key_name(store: str) -> str:
+    """Return the environment variable that an export names for a store's deploy key."""
+    return f"POLYDOCK_STORE_{_upper(store)}_DEPLOY_KEY"
+
+
+def variable_env_name(store: str, app: str | None, variable: str) -> str:
+    """Return the environment variable that an export names for a secret variable.
+
+    Keys hold single dashes only, so the double underscores keep the names apart.
+    """
+    if app is None:
+        return f"POLYDOCK_STORE_{_upper(store)}__{variable}"
+    return f"POLYDOCK_APP_{_upper(store)}__{_upper(app)}__{variable}"
+
+
+def _upper(key: str) -> str:
+    return key.upper().replace("-", "_")
+
+
+def names_in(document: Plain) -> list[str]:
+    """Return the names that the references of *document* need, in its order."""
+    if isinstance(document, str):
+        found = REFERENCE.fullmatch(document)
+        return [found[1]] if found else []
+    if isinstance(document, Mapping):
+        return [name for value in document.values() for name in names_in(value)]
+    if isinstance(document, Sequence):
+        return [name for value in document for name in names_in(value)]
+    return []

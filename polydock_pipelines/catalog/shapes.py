@@ -322,4 +322,4 @@ class StoreEntry(Shape):
 class CatalogFile(Shape):
     """One file."""
 
-    stores: Annotated[tuple[StoreEntry, ...], Field(strict=False, min_length=1)]
+    stores: Annotated[tuple[StoreEntry, ...], Field(strict=False)]

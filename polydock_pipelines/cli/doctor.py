@@ -1,5 +1,246 @@
 """`polydock doctor`: a line for each thing that must be right, and what to mend."""
 
+import smtplib
+import sys
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from typing import Annotated
+from urllib.parse import urlsplit
 
-def doctor() -> None:
-    """Check database, migrations, Lagoon, SSH, SMTP and Dagster."""
+import httpx
+import typer
+from sqlalchemy import select
+from sqlalchemy.exc import SQLAlchemyError
+
+from polydock_pipelines.cli.output import print_json, sentences
+from polydock_pipelines.clients.lagoon.client import LagoonClient
+from polydock_pipelines.clients.lagoon.organizations import Organization
+from polydock_pipelines.db import schema
+from polydock_pipelines.db.database import Database
+from polydock_pipelines.db.models.offers import Store
+from polydock_pipelines.db.places import deploy_key
+from polydock_pipelines.db.schema import SchemaError
+from polydock_pipelines.db.vault import VaultError
+from polydock_pipelines.ports import Container, EndpointError, PortError
+from polydock_pipelines.settings import Settings, SettingsError, load_settings
+from polydock_pipelines.wiring import open_database, open_lagoon, open_shell
+
+OK, BAD = "ok", "bad"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One line of the doctor."""
+
+    what: str
+    verdict: str
+    text: str
+    """What was found, or what is wrong and what to mend."""
+
+
+class FaultError(Exception):
+    """A check failed; the text says what is wrong and what to mend."""
+
+
+Check = Callable[[], str]
+
+
+def examine(what: str, check: Check) -> Finding:
+    """Run one check; a failed one becomes a line, whatever it raised of what we expect."""
+    try:
+        return Finding(what, OK, check())
+    except (FaultError, PortError, SchemaError, SettingsError, VaultError) as error:
+        return Finding(what, BAD, str(error))
+    except SQLAlchemyError as error:
+        reason = str(getattr(error, "orig", None) or type(error).__name__).splitlines()[0]
+        return Finding(what, BAD, f"does not answer: {reason}; see POLYDOCK_DATABASE_URL")
+
+
+def doctor(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
+    """Check database, migrations, Lagoon, SSH, SMTP and Dagster; exit 1 when something is bad."""
+    with sentences():
+        findings = list(all_findings(load_settings()))
+    if as_json:
+        print_json([asdict(finding) for finding in findings])
+    else:
+        for finding in findings:
+            mark = "✔" if finding.verdict == OK else "✘"
+            sys.stdout.write(f"{mark} {finding.what:<22} {finding.text}\n")
+    if any(finding.verdict == BAD for finding in findings):
+        raise typer.Exit(1)
+
+
+def all_findings(settings: Settings) -> Generator[Finding]:
+    """Examine everything, in the order in which faults hide each other."""
+    with _database(settings) as database:
+        yield examine("database", lambda: _answers(database, settings))
+        yield examine("migrations", lambda: _migrated(database))
+        yield examine("secrets", lambda: _secrets(database))
+        with open_lagoon(settings) as lagoon:
+            yield from _lagoon(database, lagoon, settings)
+    yield examine("SSH commands", lambda: _ssh(settings))
+    yield examine("SMTP", lambda: _smtp(settings))
+    yield examine("Dagster webserver", lambda: _webserver(settings))
+    yield examine("Dagster daemon", lambda: _daemon(settings))
+
+
+@contextmanager
+def _database(settings: Settings) -> Generator[Database]:
+    database = open_database(settings)
+    try:
+        yield database
+    finally:
+        database.close()
+
+
+def _answers(database: Database, settings: Settings) -> str:
+    with database.engine.connect() as connection:
+        connection.exec_driver_sql("SELECT 1")
+    where = "SQLite in the home" if settings.is_embedded else "as POLYDOCK_DATABASE_URL says"
+    return f"{database.engine.dialect.name}, {where}"
+
+
+def _migrated(database: Database) -> str:
+    schema.require(database)
+    return f"at version {schema.head()}"
+
+
+def _stores(database: Database) -> list[Store]:
+    try:
+        schema.require(database)
+    except (SchemaError, SQLAlchemyError):
+        return []
+    with database.read() as session:
+        return list(session.scalars(select(Store).order_by(Store.key)))
+
+
+def _secrets(database: Database) -> str:
+    stores = [store for store in _stores(database) if store.deploy_key]
+    for store in stores:
+        if store.deploy_key:
+            database.vault.open(deploy_key(store), store.deploy_key)
+    return f"the deploy keys of {len(stores)} stores can be read"
+
+
+def _lagoon(database: Database, lagoon: LagoonClient, settings: Settings) -> Generator[Finding]:
+    found = examine("Lagoon", lambda: _version(lagoon, settings))
+    yield found
+    if found.verdict == BAD:
+        return
+    yield examine("Lagoon user", lambda: _user(lagoon))
+    stores = _stores(database)
+    if not stores:
+        advice = "no store yet; run `polydock catalog apply FILE`"
+        yield Finding("Lagoon organization", BAD, advice)
+    for store in stores:
+        yield examine(f"store {store.key}", lambda store=store: _store(lagoon, store))
+
+
+def _version(lagoon: LagoonClient, settings: Settings) -> str:
+    stand_in = " (the local stand-in)" if settings.is_simulated else ""
+    return f"version {lagoon.organizations.lagoon_version()}{stand_in}, the token is good"
+
+
+def _user(lagoon: LagoonClient) -> str:
+    user = lagoon.organizations.me()
+    return f"we are {user.email}" if user else "a service token, which is nobody's"
+
+
+def _store(lagoon: LagoonClient, store: Store) -> str:
+    """Check what a project of this store will need."""
+    organization = lagoon.organizations.organization_by_id(store.organization_id)
+    if store.deploy_target_id not in organization.deploy_target_ids:
+        raise FaultError(
+            f"organization {organization.name} may not use deploy target "
+            f"{store.deploy_target_id}; it may use {sorted(organization.deploy_target_ids)}"
+        )
+    if store.group_name and store.group_name not in organization.group_names:
+        raise FaultError(
+            f"organization {organization.name} has no group {store.group_name}; "
+            "make it in Lagoon, or correct group_name in the catalogue"
+        )
+    if lagoon.organizations.is_organization_owner(store.organization_id) is False:
+        raise FaultError(
+            f"we are no owner of organization {organization.name}, so addProject will be "
+            "refused; let an owner make us one"
+        )
+    return f"organization {organization.name}, {_room(organization)}"
+
+
+def _room(organization: Organization) -> str:
+    quota = organization.quota_project
+    if quota < 0:
+        return f"{organization.project_count} projects, no quota"
+    if organization.project_count >= quota:
+        raise FaultError(
+            f"organization {organization.name} is full: {organization.project_count} of "
+            f"{quota} projects; purge some, or ask for a higher quota"
+        )
+    return f"{organization.project_count} of {quota} projects"
+
+
+def _ssh(settings: Settings) -> str:
+    for name, path in (
+        ("LAGOON_SSH_KEY_FILE", settings.ssh_key_file),
+        ("LAGOON_SSH_KNOWN_HOSTS", settings.ssh_known_hosts),
+    ):
+        if not path.is_file():
+            raise FaultError(f"there is no file {path}; set {name}")
+    try:
+        open_shell(settings).run(Container(namespace="polydock-doctor"), "true")
+    except EndpointError:
+        raise
+    except PortError:
+        pass  # no such environment: so the server is there, and its host key is the known one
+    return f"{settings.lagoon_ssh_host}:{settings.lagoon_ssh_port}, its host key is the known one"
+
+
+def _smtp(settings: Settings) -> str:
+    url = urlsplit(settings.smtp_url)
+    host, port = url.hostname or "", url.port or 25
+    try:
+        with smtplib.SMTP(host, port, timeout=5) as smtp:
+            smtp.noop()
+    except (OSError, smtplib.SMTPException) as error:
+        raise FaultError(
+            f"{host}:{port} does not take mail ({type(error).__name__}); see SMTP_URL"
+        ) from None
+    return f"{host}:{port} takes mail"
+
+
+DAEMONS = """
+query { instance { daemonHealth { allDaemonStatuses { daemonType required healthy } } } }
+"""
+
+
+def _graphql(settings: Settings, query: str) -> dict[str, object]:
+    url = f"{settings.dagster_url.rstrip('/')}/graphql"
+    try:
+        return httpx.post(url, json={"query": query}, timeout=10).json()["data"]
+    except (httpx.HTTPError, ValueError, KeyError):
+        raise FaultError(
+            f"{settings.dagster_url} does not answer; start it with `polydock up`, "
+            "or see POLYDOCK_DAGSTER_URL"
+        ) from None
+
+
+def _webserver(settings: Settings) -> str:
+    data = _graphql(settings, "query { version }")
+    return f"version {data['version']} at {settings.dagster_url}"
+
+
+def _daemon(settings: Settings) -> str:
+    data = daemon_health(_graphql(settings, DAEMONS))
+    bad = sorted(name for name, healthy in data.items() if not healthy)
+    if bad:
+        raise FaultError(f"not healthy: {', '.join(bad)}; is dagster-daemon running?")
+    return f"healthy: {', '.join(sorted(data))}"
+
+
+def daemon_health(data: dict[str, object]) -> dict[str, bool]:
+    """Return the health of each daemon that is needed, by name."""
+    instance = data["instance"]
+    assert isinstance(instance, dict)  # noqa: S101 - the shape of Dagster's own schema
+    statuses = instance["daemonHealth"]["allDaemonStatuses"]
+    return {s["daemonType"]: bool(s["healthy"]) for s in statuses if s["required"]}

@@ -14,12 +14,14 @@ from polydock_pipelines.actions.apply_catalog import apply_catalog
 from polydock_pipelines.cli.stack import (
     HOST,
     ROOT,
+    Child,
     Ports,
     Stack,
     StackError,
     answers,
     check_ports,
     free_port,
+    is_open,
     location_is_loaded,
     prepare_dagster_home,
     tool,
@@ -27,8 +29,9 @@ from polydock_pipelines.cli.stack import (
 from polydock_pipelines.db import schema
 from polydock_pipelines.db.models.offers import Store
 from polydock_pipelines.settings import Settings, load_settings
+from polydock_pipelines.simulator.keys import prepare
 from polydock_pipelines.simulator.options import SimulatorOptions
-from polydock_pipelines.simulator.simulator import environment, prepare
+from polydock_pipelines.simulator.simulator import environment
 from polydock_pipelines.wiring import open_database
 
 
@@ -105,27 +108,46 @@ def prepare_database(settings: Settings) -> None:
 
 
 def _start(stack: Stack, ports: Ports, settings: Settings, *, simulate: bool) -> Running:
-    polydock = [sys.executable, "-m", "polydock_pipelines.cli"]
+    """Start in an order in which nobody misses what another has yet to make."""
+    run = Running(
+        stack=stack,
+        webserver=f"http://{HOST}:{ports.webserver}",
+        intake=f"http://{HOST}:{ports.intake}",
+        simulator=f"http://{HOST}:{ports.simulator}" if simulate else None,
+        settings=settings,
+    )
     code_port = free_port()
     _, workspace = prepare_dagster_home(stack.home, code_port)
-    simulator = None
+    code = _start_code_server(stack, code_port)
     if simulate:
-        simulator = f"http://{HOST}:{ports.simulator}"
-        argv = ["simulate", "--port", str(ports.simulator), "--ssh-port", str(ports.ssh)]
-        child = stack.start("simulator", [*polydock, *argv, "--smtp-port", str(ports.smtp)])
-        stack.wait_for(child, lambda: answers(f"{simulator}/_sim/state"))
-    code = ["api", "grpc", "-m", "polydock_pipelines.definitions"]
-    at = ["-h", HOST, "-p", str(code_port), "--location-name", "polydock_pipelines"]
-    stack.start("code-server", [tool("dagster"), *code, *at])
-    intake_child = stack.start("intake", [*polydock, "intake", "--port", str(ports.intake)])
-    webserver = f"http://{HOST}:{ports.webserver}"
+        _start_simulator(stack, ports, run)
+    intake = stack.start("intake", polydock("intake", "--port", str(ports.intake)))
+    stack.wait_for(code, lambda: is_open(code_port))
     at = ["-h", HOST, "-p", str(ports.webserver), "-w", str(workspace)]
-    webserver_child = stack.start("webserver", [tool("dagster-webserver"), *at])
+    webserver = stack.start("webserver", [tool("dagster-webserver"), *at])
+    # It makes Dagster's tables; a daemon that starts beside it would make them too, and fail.
+    stack.wait_for(webserver, lambda: location_is_loaded(run.webserver))
     stack.start("daemon", [tool("dagster-daemon"), "run", "-w", str(workspace)])
-    intake = f"http://{HOST}:{ports.intake}"
-    stack.wait_for(intake_child, lambda: answers(f"{intake}/readyz"))
-    stack.wait_for(webserver_child, lambda: location_is_loaded(webserver))
-    return Running(stack, webserver, intake, simulator, settings)
+    stack.wait_for(intake, lambda: answers(f"{run.intake}/readyz"))
+    return run
+
+
+def polydock(*arguments: str) -> list[str]:
+    """Return the command line of one of our own commands."""
+    return [sys.executable, "-m", "polydock_pipelines.cli", *arguments]
+
+
+def _start_code_server(stack: Stack, port: int) -> Child:
+    code = ["api", "grpc", "-m", "polydock_pipelines.definitions"]
+    at = ["-h", HOST, "-p", str(port), "--location-name", "polydock_pipelines"]
+    return stack.start("code-server", [tool("dagster"), *code, *at])
+
+
+def _start_simulator(stack: Stack, ports: Ports, run: Running) -> None:
+    at = ["--port", str(ports.simulator), "--ssh-port", str(ports.ssh)]
+    argv = polydock("simulate", *at, "--smtp-port", str(ports.smtp))
+    child = stack.start("simulator", argv)
+    stack.wait_for(child, lambda: answers(f"{run.simulator}/_sim/state"))
 
 
 def tell_where(run: Running) -> None:

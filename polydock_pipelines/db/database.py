@@ -14,6 +14,7 @@ from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.orm import Session
 from sqlalchemy.pool import ConnectionPoolEntry
 
+from polydock_pipelines.db.models.all import METADATA
 from polydock_pipelines.db.vault import Vault
 
 WRITES = {"polydock_writes": True}
@@ -22,6 +23,9 @@ BUSY_TIMEOUT_MS = 10_000
 
 class Database:
     """One per process; safe to use from many threads."""
+
+    metadata = METADATA
+    """All tables: foreign keys find each other only when every module of models is loaded."""
 
     def __init__(self, url: str, vault: Vault) -> None:
         self.vault = vault

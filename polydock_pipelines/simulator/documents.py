@@ -70,7 +70,16 @@ class Prepared:
 
 
 # The import of a module of operations binds its resolvers.
-for _noun in ("deployments", "environments", "groups", "identity", "projects", "variables"):
+for _noun in (
+    "builds",
+    "deployments",
+    "environments",
+    "groups",
+    "identity",
+    "new_project",
+    "projects",
+    "variables",
+):
     import_module(f"polydock_pipelines.simulator.operations.{_noun}")
 
 SCHEMA = executable_schema()

@@ -30,12 +30,12 @@ class Simulator:
 
     def __init__(self, options: SimulatorOptions) -> None:
         self.options = options
-        self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._run, name="simulator", daemon=True)
         self._stack = AsyncExitStack()
         self._world: World | None = None
 
     def __enter__(self) -> Self:
+        self._loop = asyncio.new_event_loop()
         self._thread.start()
         try:
             self._world = self._await(self._stack.enter_async_context(running(self.options)))

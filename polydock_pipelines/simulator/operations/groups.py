@@ -8,6 +8,8 @@ from polydock_pipelines.simulator.model import (
     Group,
     Organization,
     Project,
+    Role,
+    User,
 )
 from polydock_pipelines.simulator.operations.lookup import ProjectInput, project_of
 from polydock_pipelines.simulator.permissions import RefusedError, denied
@@ -126,6 +128,25 @@ def organization_groups(organization: Organization, context: Context) -> list[Gr
 def organization_targets(_organization: Organization, context: Context) -> list[DeployTarget]:
     """Return the clusters that an organization may use: here all."""
     return list(context.world.targets.values())
+
+
+@resolves("Organization", "owners")
+def organization_owners(_organization: Organization, context: Context) -> list[User]:
+    """Return those who own or administer the organization: the calling user, or nobody."""
+    role = context.world.settings.organization_role
+    return [context.world.user] if role in (Role.OWNER, Role.ADMIN) else []
+
+
+@resolves("OrgUser", "owner")
+def is_owner(_user: User, context: Context) -> bool:
+    """Tell whether the user is the organization's owner."""
+    return context.world.settings.organization_role == Role.OWNER
+
+
+@resolves("OrgUser", "admin")
+def is_admin(_user: User, context: Context) -> bool:
+    """Tell whether the user is the organization's admin."""
+    return context.world.settings.organization_role == Role.ADMIN
 
 
 for _name, _value in (

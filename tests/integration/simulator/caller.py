@@ -1,7 +1,7 @@
 """A bare GraphQL caller: it sends documents, and shows what came back, status and all."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -53,7 +53,7 @@ class Caller:
     url: str
     token: str
     clock: Hands
-    http: httpx.Client = field(default_factory=lambda: httpx.Client(timeout=10))
+    http: httpx.Client
 
     def send(self, query: str, **variables: object) -> httpx.Response:
         """Send a document and return the whole answer."""
@@ -83,7 +83,7 @@ class Caller:
         assert set(body["errors"][0]) == {"message", "locations", "path"}
         return body["errors"][0]["message"]
 
-    def add_project(self, name: str = "trial-1", **more: object) -> int:
+    def add_project(self, name: str = "trial-1", **more: Json) -> int:
         """Make a project of which the caller is the owner."""
         return int(self.ask(ADD_PROJECT, input=project_input(name, **more))["id"])
 
@@ -92,7 +92,7 @@ class Caller:
         given = {"project": {"name": project}, "branchName": branch, "returnData": True, **more}
         return self.ask(DEPLOY, input=given)
 
-    def deployed(self, name: str = "trial-1", **more: object) -> int:
+    def deployed(self, name: str = "trial-1", **more: Json) -> int:
         """Make a project and let its first build end."""
         project_id = self.add_project(name, **more)
         self.deploy(name)

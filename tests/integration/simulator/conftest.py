@@ -1,7 +1,6 @@
 """One simulator for all tests here, as new before each, with a clock that a test moves."""
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import httpx
 import pytest
@@ -32,20 +31,19 @@ def one_simulator(tmp_path_factory: pytest.TempPathFactory, hands: Hands) -> Ite
         yield simulator
 
 
+@pytest.fixture(scope="session")
+def http() -> Iterator[httpx.Client]:
+    # Without certificates to load: that costs more than a whole test here.
+    with httpx.Client(verify=False, timeout=10) as client:  # noqa: S501 - plain HTTP
+        yield client
+
+
 @pytest.fixture
-def simulator(one_simulator: Simulator) -> Simulator:
-    httpx.delete(f"{one_simulator.url}/_sim/state").raise_for_status()
+def simulator(one_simulator: Simulator, http: httpx.Client) -> Simulator:
+    http.delete(f"{one_simulator.url}/_sim/state").raise_for_status()
     return one_simulator
 
 
 @pytest.fixture
-def caller(simulator: Simulator, hands: Hands) -> Iterator[Caller]:
-    token = simulator._call(issue)
-    made = Caller(simulator.url, token, hands)
-    yield made
-    made.http.close()
-
-
-@pytest.fixture
-def home(simulator: Simulator) -> Path:
-    return simulator.options.home
+def caller(simulator: Simulator, hands: Hands, http: httpx.Client) -> Caller:
+    return Caller(simulator.url, simulator._call(issue), hands, http)

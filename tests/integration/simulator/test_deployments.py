@@ -172,7 +172,7 @@ def test_a_deployment_of_no_project_is_unauthorized(caller: Caller) -> None:
     ],
 )
 def test_a_deployment_is_refused_in_lagoons_words(
-    caller: Caller, project: dict[str, object], branch: str, reason: str
+    caller: Caller, project: Json, branch: str, reason: str
 ) -> None:
     caller.add_project(**project)
 

@@ -369,3 +369,15 @@ def test_a_group_of_the_callers_is_found_and_no_other(caller: Caller) -> None:
     assert caller.refusal('{ groupByName(name: "project-foreign") { name } }') == (
         "Group not found: project-foreign"
     )
+
+
+def test_the_caller_owns_the_organization_as_long_as_the_settings_say_so(caller: Caller) -> None:
+    query = "{ organizationById(id: 1) { owners { email owner admin } } }"
+    owner = {"email": "polydock@example.com", "owner": True, "admin": False}
+
+    assert caller.ask(query) == {"owners": [owner]}
+    caller.change(organization_role="GUEST")
+    assert caller.ask(query) == {"owners": []}
+    assert caller.refusal(ADD_PROJECT, input=project_input("trial-1")) == (
+        _denied("addProject", "organization")
+    )
