@@ -151,9 +151,7 @@ def make_group(session: Session, *owners: User, **changes: Any) -> UserGroup:
     session.add(group)
     session.flush()
     for user in owners:
-        session.add(
-            Membership(group_id=group.id, user_id=user.id, role="owner", created_at=START)
-        )
+        session.add(Membership(group_id=group.id, user_id=user.id, role="owner", created_at=START))
     session.flush()
     return group
 
@@ -165,7 +163,7 @@ def make_instance_row(
     status: str = NEW,
     now: datetime = START,
     group: UserGroup | None = None,
-    password: str = "Generated4Tests",
+    password: str = "Generated4Tests",  # noqa: S107 - made up
     login_url: str | None = None,
     **changes: Any,
 ) -> AppInstance:

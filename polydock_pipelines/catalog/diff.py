@@ -105,13 +105,12 @@ def _sentence(change: FieldChange) -> str:
     if change.is_secret:
         return f"{change.field}: {HIDDEN}"
     old, new = _shown(change.old), _shown(change.new)
-    before, after = old.splitlines() or [""], new.splitlines() or [""]
+    before, after = old.split("\n"), new.split("\n")
     if len(before) == len(after) == 1:
         return f"{change.field}: {_short(old, new)} -> {_short(new, old)}"
-    pairs = enumerate(zip_longest(before, after, fillvalue=""), start=1)
-    number, (left, right) = next((n, p) for n, p in pairs if p[0] != p[1] or n == len(before))
-    sizes = f"{len(before)} -> {len(after)} lines"
-    place = f"{change.field} ({sizes}), line {number}"
+    pairs = enumerate(zip_longest(before, after, fillvalue=NOTHING), start=1)
+    number, (left, right) = next((n, pair) for n, pair in pairs if pair[0] != pair[1])
+    place = f"{change.field} ({len(before)} -> {len(after)} lines), line {number}"
     return f"{place}: {_short(left, right)} -> {_short(right, left)}"
 
 

@@ -50,6 +50,7 @@ LIMITS = {
     "greater_than_equal": "expected {ge} or more",
     "less_than_equal": "expected {le} or less",
     "string_too_long": "is too long; expected at most {max_length} characters",
+    "too_long": "is too long; expected at most {max_length} characters",
     "invalid_key": "expected keys that are text",
 }
 
@@ -144,6 +145,8 @@ def _problems(file: str, detail: ErrorDetails) -> list[Problem]:
         return [
             Problem(file, path_of(joined(location, one.at)), one.reason) for one in cause.findings
         ]
+    if detail["type"] == "invalid_key":
+        location.pop()
     return [Problem(file, path_of(location), _reason(detail))]
 
 

@@ -58,6 +58,9 @@ def stack_environment(ports: Ports, *, simulate: bool) -> dict[str, str]:
         "DAGSTER_DISABLE_TELEMETRY": "1",
         "PYTHONUNBUFFERED": "1",
     }
+    # A run is a fresh process: without compiled files each would compile our modules anew.
+    env.pop("PYTHONDONTWRITEBYTECODE", None)
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     env.setdefault("POLYDOCK_PUBLIC_URL", f"http://{HOST}:{ports.intake}")
     if env.get("POLYDOCK_CLOCK", "").startswith("rate:") and "@" not in env["POLYDOCK_CLOCK"]:
         env["POLYDOCK_CLOCK"] += f"@{time.time()}"

@@ -31,7 +31,7 @@ from polydock_pipelines.lifecycle.table import (
     leg_of,
     stage_of,
 )
-from polydock_pipelines.lifecycle.transitions import Change, Position, begin, settle, wish
+from polydock_pipelines.lifecycle.transitions import Change, Position, begin, obey, settle
 from polydock_pipelines.ports import Clock, StaleLeaseError
 
 LEASE = timedelta(seconds=60)
@@ -102,8 +102,8 @@ def _is_ready(row: AppInstance, now: datetime, handover_id: str | None) -> bool:
 
 
 def _first(row: AppInstance, now: datetime) -> Change:
-    """Obey a wish before anything else."""
-    obeyed = wish(row.status, Wish(row.wanted), now) if row.wanted else None
+    """Obey a wish before anything else, unless it must wait for the instance to rest."""
+    obeyed = obey(row.status, Wish(row.wanted), now) if row.wanted else None
     return obeyed or begin(row.status, row.attempt)
 
 

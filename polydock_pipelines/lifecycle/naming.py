@@ -79,12 +79,12 @@ def custom_name(naming: Naming, wanted: str) -> str:
 def variant(name: str, naming: Naming) -> str:
     """Return another name close to *name*, for when that one is taken."""
     words = f"{_pick(naming.adjectives, ADJECTIVES)}-{_pick(naming.nouns, NOUNS)}"
-    return _fit(name, f"{words}-{_random_id(6)}")
+    return _fit(name, f"{words[: LONGEST // 2].strip('-')}-{_random_id(6)}")
 
 
 def is_valid(name: str) -> bool:
     """Whether Lagoon and our column take *name*."""
-    return VALID_NAME.match(name) is not None
+    return VALID_NAME.fullmatch(name) is not None
 
 
 def admin_username() -> str:

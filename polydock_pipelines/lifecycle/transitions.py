@@ -11,6 +11,7 @@ from polydock_pipelines.lifecycle.status import Phase, Resting, StageStatus
 from polydock_pipelines.lifecycle.table import (
     FAILED,
     REMOVABLE,
+    STABLE,
     STAGES,
     STATUSES,
     WISHES,
@@ -88,11 +89,22 @@ class Position:
 def settle(at: Position, outcome: Outcome | Unreachable, now: datetime) -> Change:
     """Return what *outcome* means for an instance that stands *at* a stage.
 
-    A wish is obeyed before anything else, whatever the outcome was.
+    A removal that was asked for is obeyed before anything else, whatever the outcome was; another
+    wish where the instance comes to rest, because it would not be allowed any earlier.
     """
-    if at.wanted is not None and _leaves(at.stage, at.wanted):
+    if at.wanted is not None and _interrupts(at.stage, at.wanted):
         via = (_completed(at.stage),) if isinstance(outcome, Done) else ()
         return enter(WISHES[at.wanted], now, *via, message=f"{at.wanted} was asked for")
+    change = _meaning(at, outcome, now)
+    last = change.statuses[-1] if change.statuses else at.status
+    if at.wanted is not None and last in STABLE and _allows(last, at.wanted):
+        message = f"{at.wanted} was asked for"
+        return enter(WISHES[at.wanted], now, *change.statuses, message=message)
+    return change
+
+
+def _meaning(at: Position, outcome: Outcome | Unreachable, now: datetime) -> Change:
+    """Return what *outcome* means when nobody wishes for anything."""
     match outcome:
         case Done():
             return _follow(at, now)
@@ -109,9 +121,10 @@ def settle(at: Position, outcome: Outcome | Unreachable, now: datetime) -> Chang
             return _fail(at, outcome, now)
 
 
-def _leaves(stage: Stage, wanted: Wish) -> bool:
-    """Whether the wish leads away from *stage*, rather than being what the stage is about."""
-    return stage.kind is not STAGES[WISHES[wanted]].kind
+def _interrupts(stage: Stage, wanted: Wish) -> bool:
+    """Whether the wish may end *stage* early, and is not what the stage is about."""
+    is_another = stage.kind is not STAGES[WISHES[wanted]].kind
+    return is_another and _allows(running(stage.name), wanted)
 
 
 def _completed(stage: Stage) -> str:
@@ -179,6 +192,11 @@ def wish(status: str, wanted: Wish, now: datetime) -> Change | None:
     if not _allows(status, wanted):
         raise NotAllowedError(f"an instance that is {status} cannot be asked to {wanted}")
     return enter(goal.name, now, message=f"{wanted} was asked for")
+
+
+def obey(status: str, wanted: Wish, now: datetime) -> Change | None:
+    """Return the change that obeys *wanted* now; None while it must wait, or is under way."""
+    return wish(status, wanted, now) if _allows(status, wanted) else None
 
 
 def _allows(status: str, wanted: Wish) -> bool:

@@ -4,6 +4,7 @@ A sensor selects, hands over and yields. Its only write is the hand-over mark, i
 the bulk look at builds. Intervals stay below the daemon's fixed 5 s loop (ARCHITECTURE §5).
 """
 
+import time
 from collections.abc import Sequence
 
 import dagster as dg
@@ -27,6 +28,8 @@ from polydock_pipelines.ports import PortError
 from polydock_pipelines.resources.database import DatabaseResource
 from polydock_pipelines.resources.lagoon import LagoonResource
 from polydock_pipelines.settings import settings
+
+SECOND_LOOK_AFTER_S = 2.4
 
 
 def run_requests(chunks: Sequence[Chunk]) -> list[dg.RunRequest]:
@@ -65,17 +68,23 @@ def signups(database: DatabaseResource) -> dg.SensorResult | dg.SkipReason:
     description="Builds that ended and environments that are gone, seen in one bulk look",
 )
 def builds(database: DatabaseResource, lagoon: LagoonResource) -> dg.SensorResult | dg.SkipReason:
-    """Hand over instances whose build ended, whose environment is gone, or whose time is up."""
-    now = settings().make_clock().now()
+    """Hand over instances whose build ended, whose environment is gone, or whose time is up.
+
+    A second look in mid-interval halves the time that a person waits for a tick (docs/adr/0002).
+    """
+    clock = settings().make_clock()
     with database.open() as book, lagoon.open() as client:
         try:
-            seen = ended(book.db, client, now)
+            seen = ended(book.db, client, clock.now())
+            if seen.looked_at and not seen.by_kind:
+                time.sleep(SECOND_LOOK_AFTER_S)
+                seen = ended(book.db, client, clock.now())
         except PortError as error:
             return dg.SkipReason(f"Lagoon could not be asked: {error}")
         chunks = [
             chunk
             for kind, ids in seen.by_kind.items()
-            for chunk in hand_over_these(book.db, kind, ids, now, "builds")
+            for chunk in hand_over_these(book.db, kind, ids, clock.now(), "builds")
         ]
     if not chunks:
         return dg.SkipReason(f"{seen.looked_at} wait for Lagoon, none has ended")

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from polydock_pipelines.simulator.model import Environment
 
+_LOOK_S = 0.01
 _SAFE = re.compile(r"[0-9a-z][0-9a-z-]*")
 _STAGE = re.compile(r"^\s*#\s*polydock-stage:\s*([\w-]+)", re.MULTILINE)
 
@@ -74,10 +75,19 @@ async def start(containers: Path, environment: Environment, wanted: Exec) -> Pro
     )
 
 
+async def exit_code(process: Process) -> int:
+    """Wait for the command itself; `Process.wait` would wait for children with its output, too."""
+    while process.returncode is None:
+        await asyncio.sleep(_LOOK_S)
+    return process.returncode
+
+
 def kill(process: Process) -> None:
     """End a command and its children; what made a session of its own lives on."""
     with suppress(ProcessLookupError, PermissionError):
         os.killpg(process.pid, signal.SIGKILL)
+    # What lives on may hold the pipes; there is no public way to let go of them.
+    process._transport.close()  # type: ignore[attr-defined] # noqa: SLF001
 
 
 def _environment(environment: Environment, home: Path, scratch: Path) -> dict[str, str]:

@@ -7,8 +7,8 @@ import asyncssh
 
 _ALGORITHM = "ssh-ed25519"
 
-CLIENT_KEY = "id_ed25519"
-TOKEN_HOST_KEY = "token_host_key"  # noqa: S105 - a file name
+CLIENT_KEY = "id_ed25519"  # pragma: allowlist secret
+TOKEN_HOST_KEY = "token_host_key"  # noqa: S105 # pragma: allowlist secret
 COMMAND_HOST_KEY = "command_host_key"
 STRANGE_HOST_KEY = "strange_host_key"
 """A host key that is in no known_hosts, for the fault `ssh_host_key`."""

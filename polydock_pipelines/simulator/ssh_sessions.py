@@ -110,7 +110,7 @@ class Sessions:
             asyncio.create_task(_copy(process.stdout, session.stdout)),
             asyncio.create_task(_copy(process.stderr, session.stderr)),
         ]
-        ended = asyncio.create_task(process.wait())
+        ended = asyncio.create_task(containers.exit_code(process))
         gone = asyncio.create_task(session.wait_closed())
         cut_after = fault.wait_s if fault and fault.kind == "ssh_cut" else None
         try:

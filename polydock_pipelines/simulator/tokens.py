@@ -11,9 +11,10 @@ import jwt
 from polydock_pipelines.simulator.permissions import Caller
 from polydock_pipelines.simulator.world import World
 
-USER_SECRET = "only-a-simulated-keycloak-signs-with-this"  # noqa: S105 - a stand-in's
-LEGACY_SECRET = "super-secret-string"  # noqa: S105 - the default of a local Lagoon
+USER_SECRET = "only-a-simulated-keycloak-signs-with-this"  # noqa: S105 # pragma: allowlist secret
+LEGACY_SECRET = "super-secret-string"  # noqa: S105 # pragma: allowlist secret
 LEGACY_AUDIENCE = "api.dev"
+"""Secret and audience are the defaults of a local Lagoon; neither opens anything real."""
 _ISSUER = "https://keycloak.lagoon.example/auth/realms/lagoon"
 _KEYCLOAK = "Keycloak token invalid: Grant validation failed. Reason: invalid token"
 

@@ -26,11 +26,10 @@ def prepare(instance: Instance, ports: StepPorts) -> Outcome:
 
 def _stop_builds(instance: Instance, ports: StepPorts) -> Waiting | None:
     meant = {key: at for (effect, key), at in instance.intents.items() if effect is Effect.DEPLOY}
-    if instance.facts.build_bulk_id:
-        meant.setdefault(instance.facts.build_bulk_id, instance.deadline - 2 * LOOKS_APART)
-    if not meant:
+    known = {instance.facts.build_bulk_id} if instance.facts.build_bulk_id else set[str]()
+    if not meant and not known:
         return None
-    builds = ports.lagoon.deployments.by_bulk_ids(sorted(meant))
+    builds = ports.lagoon.deployments.by_bulk_ids(sorted(known | set(meant)))
     running = [build for found in builds.values() for build in found if build.is_running]
     for build in running:
         ports.lagoon.deployments.cancel_deployment(build.id)

@@ -22,5 +22,7 @@ def test_postgres_starts_from_either_source_of_binaries_and_stops(source) -> Non
         port = server.port
     with pytest.raises(psycopg2.OperationalError):
         postgres._connect(port)
+
+
 def test_x(database):
     assert instance_row(database, new_instance(database)).status == "pending-pre-create"

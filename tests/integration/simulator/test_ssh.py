@@ -261,8 +261,10 @@ def test_a_cut_connection_ends_the_command_but_not_what_detached_itself(
     ssh: Ssh, tmp_path: Path
 ) -> None:
     script = (
-        f"setsid sleep 30 >/dev/null 2>&1 </dev/null & echo $! > {tmp_path}/detached\n"
-        f"sleep 31 & echo $! > {tmp_path}/child\necho ready\nwait\n"
+        f"setsid sh -c 'echo $$ > {tmp_path}/detached; exec sleep 30' >&- 2>&- <&- &\n"
+        f"sleep 31 & echo $! > {tmp_path}/child\n"
+        f"while [ ! -s {tmp_path}/detached ]; do sleep 0.02; done\n"
+        "echo ready\nwait\n"
     )
 
     _run(_start_and_cut(ssh, script, tmp_path))
@@ -354,6 +356,21 @@ def test_slow_and_timeout_hold_a_session(ssh: Ssh, caller: Caller) -> None:
     assert ssh.token_host("token").stdout
     assert time.monotonic() - began >= 0.2
     assert not ssh.token_host("token").stdout
+
+
+@pytest.mark.usefixtures("trial")
+def test_a_command_that_a_signal_ended_has_the_code_of_a_shell(ssh: Ssh) -> None:
+    assert ssh.command_host("kill -9 $$").exit_status == 137
+
+
+@pytest.mark.usefixtures("trial")
+def test_a_child_that_keeps_the_output_open_does_not_hold_the_session(ssh: Ssh) -> None:
+    began = time.monotonic()
+
+    done = ssh.command_host("sleep 20 &\necho done")
+
+    assert (done.stdout, done.exit_status) == ("done\n", 0)
+    assert time.monotonic() - began < 10
 
 
 def test_much_output_comes_through_whole(ssh: Ssh, trial: Caller) -> None:

@@ -22,8 +22,7 @@ def lines_of(*files: Path, env: dict[str, str] | None = None) -> list[str]:
 APP_CASES = [
     # -- keys and kinds
     ("colour: blue", "colour", "is unknown; expected one of key, uuid, name"),
-    ("descriptoin: x", "descriptoin", "did you mean description?"),
-    ("{7: x}", "7", "expected keys that are text"),
+    ("brnch: x", "brnch", "did you mean branch?"),
     ("{'two words': x}", "<a key that is no plain word>", "is unknown"),
     ("name: null", "name", "expected text, got nothing"),
     ("name: yes", "name", "expected text, got true or false; put it in quotes"),
@@ -77,7 +76,7 @@ APP_CASES = [
     ("trial: {days: 0}", "trial.days", "expected 1 or more"),
     ("trial: {days: 1.5}", "trial.days", "expected a whole number"),
     ("trial: {days: '7'}", "trial.days", "expected a whole number, got text"),
-    ("trial: {day: 7}", "trial.day", "did you mean days?"),
+    ("trial: {days: 7, day: 7}", "trial.day", "did you mean days?"),
     ("naming: {mode: free}", "naming.mode", "expected 'pattern' or 'custom'"),
     ("naming: {prefix: A_b}", "naming.prefix", "what Lagoon takes"),
     ("naming: {prefix: -a}", "naming.prefix", "what Lagoon takes"),
@@ -247,9 +246,7 @@ def test_a_store_is_refused(tmp_path: Path, snippet: str, path: str, words: str)
 
 
 @pytest.mark.parametrize(("snippet", "path", "words"), LAGOON_CASES)
-def test_a_place_in_lagoon_is_refused(
-    tmp_path: Path, snippet: str, path: str, words: str
-) -> None:
+def test_a_place_in_lagoon_is_refused(tmp_path: Path, snippet: str, path: str, words: str) -> None:
     whole = store("", app())
     whole["lagoon"] = whole["lagoon"] | store(f"lagoon: {{{snippet}}}")["lagoon"]
     broken = "-----BEGIN OPENSSH PRIVATE KEY-----\nxx\n-----END OPENSSH PRIVATE KEY-----"
@@ -272,6 +269,12 @@ def test_what_an_app_must_have(tmp_path: Path, word: str) -> None:
     ]
 
 
+def test_a_key_that_is_no_text(tmp_path: Path) -> None:
+    assert lines_of(written(tmp_path, store("", app("{7: x}")))) == [
+        "catalog.yaml: stores[0].apps[0]: expected keys that are text"
+    ]
+
+
 def test_files_that_cannot_be_read(tmp_path: Path) -> None:
     binary = tmp_path / "binary.yaml"
     binary.write_bytes(b"\xff\xfe\x00")
@@ -289,10 +292,10 @@ def test_scripts_in_files_that_cannot_be_used(tmp_path: Path) -> None:
     names = ("binary", "large", "outside")
     apps = [app(f"{{key: {n}, scripts: {{claim: {{script: {{file: {n}.sh}}}}}}}}") for n in names]
     said = lines_of(written(tmp_path, store("", *apps)))
-    assert [line.split(": ")[2][:30] for line in said] == [
-        "names a file that is not text ",
-        "is larger than 64 KiB; let it ",
-        "names a file outside the folde",
+    assert [line.split(": ")[2].split(";")[0] for line in said] == [
+        "names a file that is not text in UTF-8",
+        "is larger than 64 KiB",
+        "names a file outside the folder of the YAML",
     ]
 
 
