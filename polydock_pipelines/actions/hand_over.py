@@ -1,6 +1,6 @@
 """Give due instances to runs: what sensors, the intake and operators call."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from polydock_pipelines.db import handovers
@@ -25,11 +25,15 @@ def hand_over_due(db: Database, kind: Kind, now: datetime, source: str) -> list[
     return _unless_waiting(db, kind, now, source, others)
 
 
-def hand_over_these(
-    db: Database, kind: Kind, ids: Sequence[int], now: datetime, source: str
+def hand_over_ended(
+    db: Database, by_kind: Mapping[Kind, Sequence[int]], now: datetime, source: str
 ) -> list[Chunk]:
-    """Hand over instances whose remote work ended, although their time has not come."""
-    return handovers.hand_over(db, kind, now, source=source, ids=ids) if ids else []
+    """Hand over instances whose remote work ended, although their own time has not come."""
+    chunks: list[Chunk] = []
+    for kind, ids in by_kind.items():
+        handovers.bring_forward(db, ids, now)
+        chunks += hand_over_due(db, kind, now, source)
+    return chunks
 
 
 def _unless_waiting(

@@ -22,6 +22,8 @@ BEFORE_START = timedelta(seconds=90)
 """For a run that was asked for: queue, dequeue, start."""
 WHILE_ALIVE = timedelta(seconds=45)
 """For a run that works; it renews every 15 seconds."""
+PER_RUN = 50
+"""A burst larger than this is dealt out to more than one run."""
 
 
 @dataclass(frozen=True)
@@ -62,22 +64,29 @@ def hand_over(
     source: str,
     chunks: int = 4,
     limit: int = 2000,
-    ids: Sequence[int] | None = None,
     statuses: Sequence[str] | None = None,
 ) -> list[Chunk]:
     """Give due instances of *kind* to at most *chunks* runs; oldest first, people before all.
 
-    With *ids*, these and no others, due or not (a sensor saw that their build ended).
+    One run up to PER_RUN instances: starting a run costs as much as working twenty.
     """
     with db.write() as session:
-        wanted = (
-            list(ids)
-            if ids is not None
-            else list(session.scalars(due(kind, now, statuses).limit(limit)))
-        )
-        parts = _split(wanted, chunks)
+        wanted = list(session.scalars(due(kind, now, statuses).limit(limit)))
+        parts = _split(wanted, min(chunks, -(-len(wanted) // PER_RUN)))
         made = [_hand(session, kind, part, now, source) for part in parts]
         return [chunk for chunk in made if chunk is not None]
+
+
+def bring_forward(db: Database, ids: Sequence[int], now: datetime) -> None:
+    """Make instances due whose remote work ended before their time came."""
+    with db.write() as session:
+        for start_at in range(0, len(ids), 500):
+            session.execute(
+                update(AppInstance)
+                .where(AppInstance.id.in_(ids[start_at : start_at + 500]), is_free(now))
+                .values(next_check_at=now)
+                .execution_options(synchronize_session=False)
+            )
 
 
 def _split(ids: list[int], chunks: int) -> list[list[int]]:

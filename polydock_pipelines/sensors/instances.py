@@ -11,8 +11,8 @@ import dagster as dg
 
 from polydock_pipelines.actions.hand_over import (
     hand_over_due,
+    hand_over_ended,
     hand_over_new,
-    hand_over_these,
 )
 from polydock_pipelines.actions.runs import JOBS, job_of, run_config, run_tags
 from polydock_pipelines.actions.watch import ended
@@ -81,11 +81,7 @@ def builds(database: DatabaseResource, lagoon: LagoonResource) -> dg.SensorResul
                 seen = ended(book.db, client, clock.now())
         except PortError as error:
             return dg.SkipReason(f"Lagoon could not be asked: {error}")
-        chunks = [
-            chunk
-            for kind, ids in seen.by_kind.items()
-            for chunk in hand_over_these(book.db, kind, ids, clock.now(), "builds")
-        ]
+        chunks = hand_over_ended(book.db, seen.by_kind, clock.now(), "builds")
     if not chunks:
         return dg.SkipReason(f"{seen.looked_at} wait for Lagoon, none has ended")
     return dg.SensorResult(run_requests=run_requests(chunks))

@@ -15,6 +15,7 @@ from polydock_pipelines.ports import (
 from polydock_pipelines.steps.variables import script_environment
 from polydock_pipelines.steps.wrapper import DIED, NO_PLACE, wrap
 
+
 def environment_of(instance: Instance, ports: StepPorts) -> Environment | None:
     """Return the environment of our branch, if it stands."""
     project_id = instance.facts.lagoon_project_id
