@@ -131,7 +131,7 @@ class LagoonProjects(Protocol):
     """Projects, their groups, variables and metadata. All but `add_project` are safe to repeat."""
 
     def project_by_name(self, name: str) -> Project | None:
-        """Return the project, or None when there is none that we can see."""
+        """Return the project; None when there is none. RefusedError when it is hidden from us."""
         ...
 
     def add_project(self, new: NewProject) -> Project:

@@ -23,6 +23,7 @@ from polydock_pipelines.lifecycle.instance import Effect, Instance
 from polydock_pipelines.lifecycle.outcome import Done, Facts, Outcome, Unreachable
 from polydock_pipelines.lifecycle.status import Resting
 from polydock_pipelines.lifecycle.table import (
+    PENDING,
     STAGES,
     STATUSES,
     Crossroads,
@@ -86,6 +87,8 @@ def claim(
             return None
         stage = stage_of(status_before)
         assert stage is not None  # noqa: S101 - _is_ready looked
+        if row.attempt == 0 and status_before in PENDING:
+            row.deadline = deadline(stage, now)  # the time spent in a queue does not count
         write(session, row, change, Writing(now, book.grace, stage=stage.name))
         if change.stage is not None or stage_of(row.status) is None or not _works(row):
             _release(row)

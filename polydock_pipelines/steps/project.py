@@ -3,7 +3,13 @@
 from polydock_pipelines.lifecycle.instance import Effect, Instance
 from polydock_pipelines.lifecycle.naming import Naming, variant
 from polydock_pipelines.lifecycle.outcome import Done, Facts, Failed, Outcome
-from polydock_pipelines.ports import AlreadyExistsError, NewProject, Project, StepPorts
+from polydock_pipelines.ports import (
+    AlreadyExistsError,
+    NewProject,
+    Project,
+    RefusedError,
+    StepPorts,
+)
 from polydock_pipelines.steps.variables import MARKER, metadata, push
 
 MOST_VARIANTS = 10
@@ -13,12 +19,20 @@ def settle_name(instance: Instance, ports: StepPorts) -> Outcome:
     """Make sure that no project of somebody else has our name; take a variant if one has."""
     name = instance.name
     for _ in range(MOST_VARIANTS):
-        found = ports.lagoon.projects.project_by_name(name)
-        if found is None or is_ours(instance, found, ports):
+        if _is_free(instance, name, ports):
             note = "" if name == instance.name else f"{instance.name} was taken, so it is {name}"
             return Done(Facts(name=name), note)
         name = variant(instance.name, Naming(store_prefix=""))
     return Failed(f"Lagoon has projects named {instance.name} and {MOST_VARIANTS} variants of it")
+
+
+def _is_free(instance: Instance, name: str, ports: StepPorts) -> bool:
+    """Whether no project has *name*, or it is ours. One that is hidden from us is somebody's."""
+    try:
+        found = ports.lagoon.projects.project_by_name(name)
+    except RefusedError:
+        return False
+    return found is None or is_ours(instance, found, ports)
 
 
 def create(instance: Instance, ports: StepPorts) -> Outcome:

@@ -7,7 +7,7 @@ from datetime import timedelta
 
 from polydock_pipelines.lifecycle.instance import Effect, Instance
 from polydock_pipelines.lifecycle.outcome import Done, Facts, Failed, Outcome, Waiting
-from polydock_pipelines.ports import Deployment, NotFoundError, PortError, StepPorts
+from polydock_pipelines.ports import Deployment, EndpointError, NotFoundError, PortError, StepPorts
 from polydock_pipelines.steps import scripts
 from polydock_pipelines.steps.build import LOOKS_APART
 from polydock_pipelines.steps.project import is_ours
@@ -55,6 +55,8 @@ def _script_or_go_on(instance: Instance, ports: StepPorts) -> Outcome:
         return Done()
     try:
         outcome = scripts.run_stage_script(instance, ports)
+    except EndpointError:
+        raise  # the SSH server is away, not the app broken
     except PortError as error:
         outcome = Failed(str(error))
     if isinstance(outcome, Failed) and instance.attempt >= TRIES_OF_A_SCRIPT:
@@ -80,8 +82,9 @@ def delete_environment(instance: Instance, ports: StepPorts) -> Outcome:
         ports.lagoon.environments.delete_environment(instance.name, branch)
     except NotFoundError:
         return Done(facts)
-    note = f"asked Lagoon to delete the environment {branch}"
-    return Waiting(instance.deadline, facts, note)
+    said = ran.note if isinstance(ran, Done) else ""
+    notes = [said, f"asked Lagoon to delete the environment {branch}"]
+    return Waiting(instance.deadline, facts, "; ".join(filter(None, notes)))
 
 
 def record(instance: Instance, ports: StepPorts) -> Outcome:

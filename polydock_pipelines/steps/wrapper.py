@@ -28,7 +28,6 @@ cat <<'{mark}'
 polydock_place="${{TMPDIR:-/tmp}}"
 polydock_kept="$polydock_place/.polydock-{family}"
 polydock_dir="$polydock_kept-{generation}"
-polydock_pid=
 if mkdir "$polydock_dir" 2>/dev/null; then
   for polydock_old in "$polydock_kept"-*; do
     [ "$polydock_old" = "$polydock_dir" ] || rm -rf "$polydock_old"
@@ -38,14 +37,13 @@ if mkdir "$polydock_dir" 2>/dev/null; then
   command -v setsid >/dev/null 2>&1 && polydock_detach=setsid
   trap '' HUP
   $polydock_detach sh -c '
+    echo $$ > "$1/pid"
     sh "$1/script" > "$1/out" 2> "$1/err" < /dev/null
     echo $? > "$1/code.new"
     rm -f "$1/script"
     mv "$1/code.new" "$1/code"
   ' sh "$polydock_dir" < /dev/null > /dev/null 2>&1 &
-  polydock_pid=$!
-  echo "$polydock_pid" > "$polydock_dir/pid"
-  wait "$polydock_pid"
+  wait $!
 elif [ ! -d "$polydock_dir" ]; then
   echo '{no_place}' >&2
   polydock_script | sh -s
@@ -76,7 +74,7 @@ def wrap(
     exports = [
         f"export {name}={shlex.quote(value.reveal())}"
         for name, value in env.items()
-        if VARIABLE_NAME.match(name)
+        if VARIABLE_NAME.fullmatch(name)
     ]
     return WRAPPER.format(
         stage=stage,

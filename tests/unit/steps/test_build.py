@@ -5,12 +5,18 @@ import pytest
 
 from polydock_pipelines.lifecycle.instance import Effect, Instance, bulk_id
 from polydock_pipelines.lifecycle.outcome import Done, Facts, Failed, Outcome, Waiting
-from polydock_pipelines.ports import Deployment, EndpointError, RefusedError, StaleLeaseError
+from polydock_pipelines.ports import (
+    Deployment,
+    EndpointError,
+    NotFoundError,
+    RefusedError,
+    StaleLeaseError,
+)
 from polydock_pipelines.steps.build import LOOKS_APART, deploy
-from tests.fakes.clock import START, FakeClock
+from tests.fakes.clock import FakeClock
 from tests.fakes.lagoon import FakeLagoon
 from tests.makers import an_instance
-from tests.unit.steps.step_world import StepWorld, a_world, our_project, standing_lagoon
+from tests.unit.steps.step_world import StepWorld, a_world, standing_lagoon
 
 DEPLOYING = an_instance(stage="deploy")
 ID = DEPLOYING.bulk_id
@@ -203,8 +209,5 @@ def test_an_upgrade_builds_anew_although_the_first_build_was_good() -> None:
 
 
 def test_a_build_needs_its_project() -> None:
-    world = a_world(FakeLagoon())
-    with pytest.raises(Exception, match="There is no project"):
-        deploy(DEPLOYING, world.ports)
-    assert START == world.clock.now()
-    assert our_project().name == DEPLOYING.name
+    with pytest.raises(NotFoundError):
+        deploy(DEPLOYING, a_world(FakeLagoon()).ports)
