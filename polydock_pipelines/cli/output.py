@@ -25,6 +25,8 @@ from polydock_pipelines.settings import SettingsError
 from polydock_pipelines.wiring import open_database
 
 BAD_USAGE = 2
+WIDE = 200
+"""Columns of a table that goes to a file or a pipe."""
 EXPECTED = (
     ClockError,
     GroupError,
@@ -97,7 +99,7 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[object]], empty:
         table.add_column(column, overflow="fold")
     for row in rows:
         table.add_row(*(moment(cell) for cell in row))
-    Console().print(table)
+    Console(width=None if sys.stdout.isatty() else WIDE).print(table)
 
 
 def print_pairs(pairs: Mapping[str, Any]) -> None:

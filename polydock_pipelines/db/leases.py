@@ -32,7 +32,14 @@ from polydock_pipelines.lifecycle.table import (
     leg_of,
     stage_of,
 )
-from polydock_pipelines.lifecycle.transitions import Change, Position, begin, obey, settle
+from polydock_pipelines.lifecycle.transitions import (
+    Change,
+    Position,
+    begin,
+    deadline,
+    obey,
+    settle,
+)
 from polydock_pipelines.ports import Clock, StaleLeaseError
 
 LEASE = timedelta(seconds=60)
