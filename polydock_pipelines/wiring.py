@@ -1,5 +1,6 @@
 """Settings to Ports and Database: the one place where the pieces are put together."""
 
+import logging
 import os
 from collections.abc import Generator
 from contextlib import contextmanager, suppress
@@ -7,6 +8,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import httpx
+import stamina.instrumentation
 
 from polydock_pipelines.clients.dagster import DagsterLauncher
 from polydock_pipelines.clients.keys import public_key_of
@@ -83,10 +85,17 @@ def _tokens(chosen: Settings, clock: Clock) -> TokenSource:
     )
 
 
+def quiet_libraries() -> None:
+    """Let libraries speak through our errors only: they would log each retry and connection."""
+    stamina.instrumentation.set_on_retry_hooks([])
+    logging.getLogger("asyncssh").setLevel(logging.WARNING)
+
+
 @contextmanager
 def open_lagoon(chosen: Settings | None = None) -> Generator[LagoonClient]:
     """Open a client of the configured Lagoon."""
     chosen = chosen or settings()
+    quiet_libraries()
     tokens = _tokens(chosen, chosen.make_clock())
     client = LagoonClient(httpx.Client(), chosen.lagoon_api_url, tokens)
     try:

@@ -8,6 +8,7 @@ import pytest
 
 from polydock_pipelines.db import schema
 from polydock_pipelines.db.database import Database
+from polydock_pipelines.db.models.all import METADATA
 from tests.fakes.clock import FakeClock
 from tests.makers import VAULT
 from tests.postgres import PostgresServer, running_postgres
@@ -50,12 +51,24 @@ def postgres_template(postgres: PostgresServer) -> str:
     return name
 
 
+@pytest.fixture(scope="session")
+def spare_databases() -> list[str]:
+    """Names of migrated Postgres databases without a row, for the next test."""
+    return []
+
+
 @pytest.fixture
-def postgres_url(postgres: PostgresServer, postgres_template: str) -> Generator[str]:
-    """The address of a fresh, migrated Postgres database of this test."""
-    name = postgres.create(template=postgres_template)
+def postgres_url(
+    postgres: PostgresServer, postgres_template: str, spare_databases: list[str]
+) -> Generator[str]:
+    """The address of a migrated Postgres database without a row, this test's alone.
+
+    Who changes its schema makes one of his own instead: `postgres.create()`.
+    """
+    name = spare_databases.pop() if spare_databases else postgres.create(template=postgres_template)
     yield postgres.url(name)
-    postgres.drop(name)
+    postgres.empty(name, [table.name for table in reversed(METADATA.sorted_tables)])
+    spare_databases.append(name)
 
 
 @pytest.fixture(params=["sqlite", "postgres"])

@@ -3,14 +3,20 @@
 from dataclasses import dataclass
 from datetime import datetime
 
+from email_validator import EmailNotValidError, validate_email
 from sqlalchemy import func, select
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from polydock_pipelines.db.database import Database
 from polydock_pipelines.db.models.people import Membership, User, UserGroup
+from polydock_pipelines.db.models.types import Model
 from polydock_pipelines.lifecycle.naming import sanitise
 
 ROLES = {"owner": 40, "admin": 30, "member": 20, "viewer": 10}
+LONGEST_NAME = 255
+LONGEST_STEM = 200
+TRIALS = " Trials"
 
 
 class GroupError(Exception):
@@ -31,16 +37,33 @@ class GroupView:
 def find_or_make_user(
     session: Session, email: str, first_name: str, last_name: str, now: datetime
 ) -> User:
-    """Return the user of an address, in lower case; names fill only what was empty."""
+    """Return the user of an address, its row locked; names fill only what was empty.
+
+    The lock lets two signups of one person take turns, so that both find the same group.
+    """
     address = email.strip().lower()
-    user = session.scalar(select(User).where(User.email == address))
-    if user is None:
-        user = User(email=address, created_at=now)
-        session.add(user)
+    user = _user(session, address)
+    while user is None:
+        _is_added(session, User(email=address, created_at=now))
+        user = _user(session, address)
     user.first_name = user.first_name or first_name
     user.last_name = user.last_name or last_name
     session.flush()
     return user
+
+
+def _user(session: Session, address: str) -> User | None:
+    return session.scalar(select(User).where(User.email == address).with_for_update())
+
+
+def _is_added(session: Session, row: Model) -> bool:
+    """Add a row; False when somebody else was quicker to take its unique value."""
+    try:
+        with session.begin_nested():
+            session.add(row)
+    except IntegrityError:
+        return False
+    return True
 
 
 def own_group(session: Session, user: User, now: datetime) -> UserGroup:
@@ -59,20 +82,21 @@ def own_group(session: Session, user: User, now: datetime) -> UserGroup:
     if group is not None:
         return group
     name = f"{user.first_name} {user.last_name}".strip() or user.email.partition("@")[0]
-    return make_group(session, f"{name} Trials", user, now)
+    return make_group(session, name[: LONGEST_NAME - len(TRIALS)] + TRIALS, user, now)
 
 
 def make_group(session: Session, name: str, owner: User, now: datetime) -> UserGroup:
     """Make a group with a slug of its own and its first owner."""
     group = UserGroup(name=name, slug=_free_slug(session, name), created_at=now)
-    session.add(group)
-    session.flush()
+    while not _is_added(session, group):
+        group = UserGroup(name=name, slug=_free_slug(session, name), created_at=now)
     session.add(Membership(group_id=group.id, user_id=owner.id, role="owner", created_at=now))
+    session.flush()
     return group
 
 
 def _free_slug(session: Session, name: str) -> str:
-    stem = sanitise(name) or "group"
+    stem = sanitise(name)[:LONGEST_STEM].strip("-") or "group"
     taken = set(session.scalars(select(UserGroup.slug).where(UserGroup.slug.like(f"{stem}%"))))
     if stem not in taken:
         return stem
@@ -95,9 +119,21 @@ def list_groups(db: Database) -> list[GroupView]:
 
 def create_group(db: Database, name: str, owner_email: str, now: datetime) -> str:
     """Make a group for an operator; return its slug."""
+    called = name.strip()
+    if not called or len(called) > LONGEST_NAME:
+        raise GroupError(f"a group needs a name of at most {LONGEST_NAME} characters")
     with db.write() as session:
-        owner = find_or_make_user(session, owner_email, "", "", now)
-        return make_group(session, name, owner, now).slug
+        owner = _person(session, owner_email, now)
+        return make_group(session, called, owner, now).slug
+
+
+def _person(session: Session, email: str, now: datetime) -> User:
+    """Return the user that an operator named, made where needed."""
+    try:
+        address = validate_email(email.strip(), check_deliverability=False, strict=True).normalized
+    except EmailNotValidError:
+        raise GroupError(f"{email} is no e-mail address") from None
+    return find_or_make_user(session, address, "", "", now)
 
 
 def set_role(db: Database, slug: str, email: str, role: str, now: datetime) -> None:
@@ -106,7 +142,7 @@ def set_role(db: Database, slug: str, email: str, role: str, now: datetime) -> N
         raise GroupError(f"there is no role {role}; roles are {', '.join(ROLES)}")
     with db.write() as session:
         group = _group(session, slug)
-        user = find_or_make_user(session, email, "", "", now)
+        user = _person(session, email, now)
         member = session.get(Membership, (group.id, user.id))
         if member is None:
             session.add(Membership(group_id=group.id, user_id=user.id, role=role, created_at=now))
@@ -120,7 +156,7 @@ def transfer(db: Database, slug: str, email: str, now: datetime) -> None:
     """Make a user the only owner of a group; earlier owners stay as admins."""
     with db.write() as session:
         group = _group(session, slug)
-        user = find_or_make_user(session, email, "", "", now)
+        user = _person(session, email, now)
         for member in session.scalars(
             select(Membership).where(Membership.group_id == group.id, Membership.role == "owner")
         ):
@@ -133,7 +169,8 @@ def transfer(db: Database, slug: str, email: str, now: datetime) -> None:
 
 
 def _group(session: Session, slug: str) -> UserGroup:
-    group = session.scalar(select(UserGroup).where(UserGroup.slug == slug))
+    """Return the group, its row locked: who owns it is looked at and changed by one at a time."""
+    group = session.scalar(select(UserGroup).where(UserGroup.slug == slug).with_for_update())
     if group is None:
         raise GroupError(f"there is no group {slug}; `polydock groups list` shows them")
     return group

@@ -82,13 +82,13 @@ def table(visits: Sequence[Visit]) -> dg.TableMetadataValue:
     rows = [
         dg.TableRecord(
             {
-                "instance": v.instance_uuid,
                 "project": v.name,
                 "stage": v.stage,
                 "outcome": v.outcome,
                 "status": v.status or "",
                 "seconds": round(v.seconds, 2),
                 "message": v.message,
+                "instance": v.instance_uuid,
             }
         )
         for v in ordered

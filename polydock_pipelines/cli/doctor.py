@@ -215,14 +215,18 @@ query { instance { daemonHealth { allDaemonStatuses { daemonType required health
 
 
 def _graphql(settings: Settings, query: str) -> dict[str, object]:
+    """Ask the webserver. FaultError when nobody answers as Dagster would."""
     url = f"{settings.dagster_url.rstrip('/')}/graphql"
     try:
-        return httpx.post(url, json={"query": query}, timeout=10).json()["data"]
-    except (httpx.HTTPError, ValueError, KeyError):
+        data = httpx.post(url, json={"query": query}, timeout=10).json().get("data")
+    except (httpx.HTTPError, ValueError, AttributeError):
+        data = None
+    if not data or None in data.values():
         raise FaultError(
-            f"{settings.dagster_url} does not answer; start it with `polydock up`, "
-            "or see POLYDOCK_DAGSTER_URL"
-        ) from None
+            f"{settings.dagster_url} does not answer as Dagster does; start it with "
+            "`polydock up`, or see POLYDOCK_DAGSTER_URL"
+        )
+    return data
 
 
 def _webserver(settings: Settings) -> str:

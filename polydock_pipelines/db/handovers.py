@@ -71,7 +71,7 @@ def hand_over(
     One run up to PER_RUN instances: starting a run costs as much as working twenty.
     """
     with db.write() as session:
-        wanted = list(session.scalars(due(kind, now, statuses).limit(limit)))
+        wanted = list(session.scalars(_unlocked(due(kind, now, statuses).limit(limit))))
         parts = _split(wanted, min(chunks, -(-len(wanted) // PER_RUN)))
         made = [_hand(session, kind, part, now, source) for part in parts]
         return [chunk for chunk in made if chunk is not None]
@@ -81,12 +81,22 @@ def bring_forward(db: Database, ids: Sequence[int], now: datetime) -> None:
     """Make instances due whose remote work ended before their time came."""
     with db.write() as session:
         for start_at in range(0, len(ids), 500):
+            part = select(AppInstance.id).where(AppInstance.id.in_(ids[start_at : start_at + 500]))
             session.execute(
                 update(AppInstance)
-                .where(AppInstance.id.in_(ids[start_at : start_at + 500]), is_free(now))
+                .where(AppInstance.id.in_(list(session.scalars(_unlocked(part)))), is_free(now))
                 .values(next_check_at=now)
                 .execution_options(synchronize_session=False)
             )
+
+
+def _unlocked(chosen: Select[tuple[int]]) -> Select[tuple[int]]:
+    """Lock what is chosen and leave out what others have locked.
+
+    Two hand-overs that wait for each other's rows would be a deadlock on Postgres; what is left out
+    is found at the next tick. SQLite has one writer and needs none of this.
+    """
+    return chosen.with_for_update(skip_locked=True)
 
 
 def _split(ids: list[int], chunks: int) -> list[list[int]]:
@@ -134,7 +144,7 @@ def start(db: Database, handover_id: str, kind: Kind, run_id: str, now: datetime
 def join(db: Database, handover_id: str, kind: Kind, now: datetime, room: int) -> int:
     """Add other due instances of *kind* to a run that has begun; return how many came."""
     with db.write() as session:
-        ids = list(session.scalars(due(kind, now).limit(room)))
+        ids = list(session.scalars(_unlocked(due(kind, now).limit(room))))
         return len(mark(session, ids, handover_id, now, now + WHILE_ALIVE))
 
 

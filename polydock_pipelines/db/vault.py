@@ -38,6 +38,8 @@ class Vault:
             raise VaultError(
                 f"{place} cannot be decrypted: POLYDOCK_SECRET_KEYS lacks the key that sealed it"
             ) from None
+        except ValueError:
+            raise VaultError(f"{place} holds something that was never sealed for a place") from None
         if sealed_for != place:
             raise VaultError(f"{place} holds a secret that was sealed for {sealed_for}")
         return Secret(value)

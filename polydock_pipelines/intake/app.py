@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 from fastapi import FastAPI, Header, Request
 from fastapi.concurrency import run_in_threadpool
+from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import ValidationError
 from sqlalchemy.exc import OperationalError
@@ -28,6 +29,9 @@ from polydock_pipelines.ports import Clock, Launcher
 from polydock_pipelines.settings import Settings
 
 LOG = logging.getLogger(__name__)
+REQUEST_SCHEMA = (
+    "#/paths/~1api~1register/post/requestBody/content/application~1json/schema"  # a JSON pointer
+)
 UNEXPECTED = "An unexpected error occurred."
 
 
@@ -92,9 +96,9 @@ def _add_registration(app: FastAPI, door: Door) -> None:
 
 def _body(model: type[RegisterBody]) -> dict[str, Any]:
     """Describe the body for OpenAPI; the route reads it by itself, to bound its size."""
-    schema_of = model.model_json_schema(ref_template="#/components/schemas/{model}")
-    schema_of.pop("$defs", None)
-    return {"requestBody": {"content": {"application/json": {"schema": schema_of}}}}
+    schema_of = model.model_json_schema(ref_template=REQUEST_SCHEMA + "/$defs/{model}")
+    content = {"application/json": {"schema": schema_of}}
+    return {"requestBody": {"required": True, "content": content}}
 
 
 def _add_reading(app: FastAPI, door: Door) -> None:
@@ -154,6 +158,11 @@ def _add_refusals(app: FastAPI) -> None:
     @app.exception_handler(ValidationError)
     async def malformed(_request: Request, error: ValidationError) -> JSONResponse:  # pyright: ignore[reportUnusedFunction]
         return failed(422, sentence(error))
+
+    @app.exception_handler(RequestValidationError)
+    async def outside(_request: Request, error: RequestValidationError) -> JSONResponse:  # pyright: ignore[reportUnusedFunction]
+        parts = [f"{problem['loc'][-1]}: {problem['msg']}" for problem in error.errors()]
+        return failed(422, f"Malformed request: {'; '.join(parts)}")
 
     @app.exception_handler(IdempotencyError)
     async def reused(_request: Request, error: IdempotencyError) -> JSONResponse:  # pyright: ignore[reportUnusedFunction]

@@ -5,6 +5,7 @@ from typing import Any
 
 from fastapi import Request
 from fastapi.responses import JSONResponse
+from starlette.requests import ClientDisconnect
 
 LARGEST_BODY = 64 * 1024
 
@@ -17,20 +18,50 @@ class RefusedBodyError(Exception):
         self.status = status
 
 
+class _TwiceError(Exception):
+    """An object names a field twice."""
+
+
 async def read_object(request: Request) -> dict[str, Any]:
     """Return the JSON object of the body. RefusedBodyError: too large, no JSON, no object."""
-    raw = bytearray()
-    async for piece in request.stream():
-        raw += piece
-        if len(raw) > LARGEST_BODY:
-            raise RefusedBodyError(413, "The request is larger than 64 KiB")
+    if not _says_json(request):
+        raise RefusedBodyError(415, "The request must be application/json")
+    raw = await _read(request)
     try:
-        body = json.loads(bytes(raw).decode())
+        body = json.loads(raw.decode(), object_pairs_hook=_once)
+    except _TwiceError:
+        # Readers disagree on which of the two counts, so neither does.
+        raise RefusedBodyError(400, "The request names a field twice") from None
     except (ValueError, RecursionError):
         raise RefusedBodyError(400, "The request is not valid JSON") from None
     if not isinstance(body, dict):
         raise RefusedBodyError(400, "The request is not a JSON object")
     return body  # pyright: ignore[reportUnknownVariableType] - what it holds is checked by a schema
+
+
+def _says_json(request: Request) -> bool:
+    """Whether the body is said to be JSON; nothing said is fine."""
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    return kind in ("", "application/json") or kind.endswith("+json")
+
+
+async def _read(request: Request) -> bytes:
+    raw = bytearray()
+    try:
+        async for piece in request.stream():
+            raw += piece
+            if len(raw) > LARGEST_BODY:
+                raise RefusedBodyError(413, "The request is larger than 64 KiB")
+    except ClientDisconnect:
+        raise RefusedBodyError(400, "The request is not complete") from None
+    return bytes(raw)
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise _TwiceError
+    return found
 
 
 def failed(status: int, message: str) -> JSONResponse:

@@ -1,14 +1,15 @@
 """Bodies that the intake takes, and nothing else of them."""
 
+import unicodedata
 from typing import Annotated, Any
 from uuid import UUID
 
+from email_validator import EmailNotValidError, validate_email
 from pydantic import (
     AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
-    EmailStr,
     Field,
     StrictInt,
     StringConstraints,
@@ -18,12 +19,33 @@ from pydantic import (
 
 from polydock_pipelines.actions.register import RegisterType, Signup
 
+UNWANTED = frozenset({"Cc", "Cs", "Zl", "Zp"})
+"""Control characters, halves of characters, and what ends a line: no database stores them all."""
+OVERRIDES = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+"""They turn the text around that follows. Writing right to left needs none of them."""
+INVISIBLE = ("C", "Z")
 
-def _printable(text: str) -> str:
-    """Refuse control characters and halves of characters: no database stores them all."""
-    if not text.isprintable():
+
+def _clean(text: str) -> str:
+    """Refuse what is no text; joiners stay, since emoji and Persian names hold some."""
+    if any(unicodedata.category(sign) in UNWANTED or sign in OVERRIDES for sign in text):
         raise ValueError("must not hold control characters")
     return text
+
+
+def _visible(text: str) -> str:
+    if all(unicodedata.category(sign).startswith(INVISIBLE) for sign in text):
+        raise ValueError("must not be empty")
+    return text
+
+
+def _address(text: str) -> str:
+    """Return an address in its normal form. The checker's own words would quote the value."""
+    try:
+        found = validate_email(text, check_deliverability=False, strict=True)
+    except EmailNotValidError:
+        raise ValueError("must be an e-mail address, such as ada@example.com") from None
+    return found.normalized
 
 
 def _present(value: Any) -> bool:
@@ -35,13 +57,30 @@ def _present(value: Any) -> bool:
     raise ValueError("must be true or false")
 
 
-Word = Annotated[
+def _or_empty(value: Any) -> Any:
+    return "" if value is None else value
+
+
+def _or_none(value: Any) -> Any:
+    """Take an empty text for none: forms send it for a list in which nothing was chosen."""
+    return None if value == "" else value
+
+
+Text = Annotated[
     str,
     StringConstraints(strip_whitespace=True, max_length=255, strict=True),
-    AfterValidator(_printable),
+    AfterValidator(_clean),
 ]
-Name = Annotated[Word, StringConstraints(min_length=1)]
+Name = Annotated[Text, AfterValidator(_visible)]
+Word = Annotated[Text, BeforeValidator(_or_empty)]
+Email = Annotated[
+    str,
+    StringConstraints(strip_whitespace=True, max_length=254, strict=True),
+    AfterValidator(_address),
+    Field(json_schema_extra={"format": "email"}),
+]
 Consent = Annotated[bool, BeforeValidator(_present)]
+Number = Annotated[StrictInt, Field(ge=-(2**31), lt=2**31)]
 
 
 class RegisterBody(BaseModel):
@@ -50,11 +89,11 @@ class RegisterBody(BaseModel):
     model_config = ConfigDict(extra="ignore", frozen=True)
 
     register_type: RegisterType
-    email: Annotated[EmailStr, Field(max_length=254)]
+    email: Email
     first_name: Name | None = None
     last_name: Name | None = None
-    trial_app: UUID | None = None
-    aup_and_privacy_acceptance: StrictInt | None = None
+    trial_app: Annotated[UUID | None, BeforeValidator(_or_none)] = None
+    aup_and_privacy_acceptance: Number | None = None
     opt_in_to_product_updates: Consent | None = None
     company_name: Word = ""
     organization: Word = ""
@@ -100,11 +139,15 @@ NEEDED = {
 """The fields that each type cannot do without."""
 
 
+OUR_WORDS = {"uuid_parsing": "must be a uuid", "uuid_type": "must be a uuid"}
+"""For errors whose own words quote a piece of the value."""
+
+
 def sentence(error: ValidationError) -> str:
     """Return one line that names each wrong field and what is wrong, never its value."""
     parts: list[str] = []
     for problem in error.errors(include_input=False, include_url=False):
         where = ".".join(map(str, problem["loc"]))
-        words = problem["msg"].removeprefix("Value error, ")
+        words = OUR_WORDS.get(problem["type"], problem["msg"].removeprefix("Value error, "))
         parts.append(f"{where}: {words}" if where else words)
     return "Malformed registration request: " + "; ".join(parts)

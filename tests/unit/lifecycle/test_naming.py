@@ -131,7 +131,9 @@ def test_passwords_are_long_mixed_and_not_repeated() -> None:
 
 
 def test_a_username_is_a_word_and_four_digits() -> None:
-    word, digits = re.fullmatch(r"([a-z]+)(\d{4})", admin_username()).groups()  # type: ignore[union-attr]
+    found = re.fullmatch(r"([a-z]+)(\d{4})", admin_username())
+    assert found is not None
+    word, digits = found.groups()
     assert word in ADMIN_WORDS
     assert len(digits) == 4
 

@@ -165,7 +165,7 @@ def test_a_job_has_its_legs_in_the_order_of_the_lifecycle(
 
 
 def test_every_status_is_stable_unstable_or_failed_and_only_one_of_these() -> None:
-    assert STABLE | UNSTABLE | FAILED == set(STATUSES)
+    assert set(STATUSES) == STABLE | UNSTABLE | FAILED
     assert len(STABLE) + len(UNSTABLE) + len(FAILED) == len(STATUSES)
 
 

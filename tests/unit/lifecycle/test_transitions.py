@@ -1,6 +1,7 @@
 from dataclasses import replace
 from datetime import timedelta
 from itertools import product
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -58,7 +59,7 @@ stages = pytest.mark.parametrize("stage", LIFECYCLE, ids=lambda stage: stage.nam
 outcomes = pytest.mark.parametrize("outcome", OUTCOMES.values(), ids=OUTCOMES)
 
 
-def standing(stage: str = "create", **changes: object) -> Position:
+def standing(stage: str = "create", **changes: Any) -> Position:
     """Return an instance that was just claimed from pending, at the first attempt."""
     row = STAGES[stage]
     at = Position(
@@ -340,7 +341,7 @@ ANY_OUTCOME = st.one_of(
     before=st.none() | st.sampled_from(sorted(RUNNING)),
     outcome=ANY_OUTCOME,
 )
-def test_settle_only_ever_yields_statuses_of_the_table(
+def test_settle_only_ever_yields_statuses_of_the_table(  # noqa: PLR0917 - by Hypothesis
     stage: Stage, is_running, attempt, left, wanted, has_owner, before, outcome
 ) -> None:
     at = Position(

@@ -81,7 +81,7 @@ def test_a_trial_goes_through_a_leap_day() -> None:
 def test_reminders_come_in_order_and_within_the_trial(
     start: datetime,
     hours: int,
-    midtrial: bool,
+    midtrial: bool,  # noqa: FBT001
     one_day_left: bool,  # noqa: FBT001
 ) -> None:
     end = start + timedelta(hours=hours)

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
 from polydock_pipelines.clients.keys import public_key_of
 from polydock_pipelines.lifecycle.instance import Effect, Instance, Intent
@@ -81,26 +82,26 @@ def a_world(
     return StepWorld(lagoon or FakeLagoon(time), shell or FakeShell(), time, journal)
 
 
-def our_project(instance: Instance | None = None, **changes: object) -> Project:
+def our_project(instance: Instance | None = None, **changes: Any) -> Project:
     """Return the project that `an_instance()` has, marked as its."""
     owner = instance or an_instance()
-    values: dict[str, object] = {
+    values: dict[str, Any] = {
         "id": 1,
         "name": owner.name,
         "organization_id": 7,
         "git_url": GIT_URL,
         "metadata": {MARKER: owner.uuid},
     }
-    return Project(**{**values, **changes})  # type: ignore[arg-type]
+    return Project(**{**values, **changes})
 
 
 MAIN = EnvironmentRef(1, "main")
 
 
-def an_environment(**changes: object) -> Environment:
+def an_environment(**changes: Any) -> Environment:
     """Return the environment of `our_project()`."""
-    values: dict[str, object] = {"id": 2, "name": "main", "namespace": "trial-calm-otter-main"}
-    return Environment(**{**values, **changes})  # type: ignore[arg-type]
+    values: dict[str, Any] = {"id": 2, "name": "main", "namespace": "trial-calm-otter-main"}
+    return Environment(**{**values, **changes})
 
 
 def standing_lagoon(
@@ -108,7 +109,7 @@ def standing_lagoon(
     *,
     builds: tuple[Deployment, ...] = (),
     environment: Environment | None = None,
-    **options: object,
+    **options: Any,
 ) -> FakeLagoon:
     """Return a Lagoon with our project and its environment."""
     return FakeLagoon(
@@ -116,5 +117,5 @@ def standing_lagoon(
         projects=[our_project()],
         environments={MAIN: environment or an_environment()},
         builds=[(MAIN, build) for build in builds],
-        **options,  # type: ignore[arg-type]
+        **options,
     )

@@ -1,5 +1,6 @@
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -32,7 +33,7 @@ def facts(build: Deployment) -> Facts:
     return Facts(build_name=build.name, build_status=build.status, build_bulk_id=build.bulk_id)
 
 
-def world_of(*builds: Deployment, **options: object) -> StepWorld:
+def world_of(*builds: Deployment, **options: Any) -> StepWorld:
     clock = FakeClock()
     lagoon = standing_lagoon(clock, builds=builds, build_takes=HOUR, **options)
     return a_world(lagoon, clock=clock)

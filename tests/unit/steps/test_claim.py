@@ -182,7 +182,7 @@ def test_only_one_https_url_with_a_host_is_a_login_url(text: str, expected: bool
 
 
 def test_carriage_returns_of_a_terminal_do_not_hide_the_url() -> None:
-    assert last_url("https://a.example.com\r\n\r\n".split("\n")) == "https://a.example.com"
+    assert last_url(["https://a.example.com\r", "\r", ""]) == "https://a.example.com"
 
 
 def test_the_login_url_is_a_secret() -> None:

@@ -1,3 +1,5 @@
+from typing import Any
+
 import asyncssh
 import pytest
 
@@ -25,7 +27,7 @@ MEANT = {(Effect.CREATE_PROJECT, NAME): START}
 FOREIGN = our_project(metadata={MARKER: "00000000-0000-0000-0000-000000000001"})
 
 
-def with_key(key: str, **changes: object):
+def with_key(key: str, **changes: Any):
     return an_instance(target=a_target(deploy_key=Secret(key)), **changes)
 
 
@@ -50,7 +52,9 @@ def test_a_name_taken_by_a_foreign_project_is_replaced_by_a_variant() -> None:
 
 
 def test_our_own_project_keeps_its_name() -> None:
-    outcome = project.settle_name(an_instance(), a_world(FakeLagoon(projects=[our_project()])).ports)
+    outcome = project.settle_name(
+        an_instance(), a_world(FakeLagoon(projects=[our_project()])).ports
+    )
     assert outcome == Done(Facts(name=NAME))
 
 
@@ -139,7 +143,8 @@ def test_a_quota_refusal_is_the_actions_business() -> None:
     ids=["just so", "other organization", "no organization", "other git", "marked", "foreign mark"],
 )
 def test_a_project_that_we_meant_is_ours_only_if_it_is_what_we_would_have_made(
-    found, is_ours: bool  # noqa: FBT001
+    found,
+    is_ours: bool,  # noqa: FBT001
 ) -> None:
     world = a_world()
     assert project.is_ours(an_instance(intents=MEANT), found, world.ports) is is_ours

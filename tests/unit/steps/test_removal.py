@@ -1,5 +1,6 @@
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -25,7 +26,7 @@ BROKEN = result(exit_code=1)
 FOREIGN = our_project(metadata={MARKER: "00000000-0000-0000-0000-000000000001"})
 
 
-def world_of(**options: object) -> StepWorld:
+def world_of(**options: Any) -> StepWorld:
     clock = FakeClock()
     shell = options.pop("shell", None)
     assert shell is None or isinstance(shell, FakeShell)

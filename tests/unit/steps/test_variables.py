@@ -48,7 +48,9 @@ def test_what_is_about_to_be_pushed_is_recorded_before_so_that_a_death_loses_not
     lagoon = FakeLagoon(projects=[our_project()], failing_after={"set_variables": [PortError("?")]})
     world = a_world(lagoon)
     with pytest.raises(PortError):
-        variables.push(an_instance(variables=(a_variable("NEW"),), facts=pushed("OLD")), world.ports)
+        variables.push(
+            an_instance(variables=(a_variable("NEW"),), facts=pushed("OLD")), world.ports
+        )
     assert world.journal.recorded == [Facts(pushed_variables=frozenset({"NEW", "OLD"}))]
 
 

@@ -18,7 +18,7 @@ from tests.makers import UUID
 POLL = "  sleep 1\n"
 HOSTILE = [
     "plain",
-    "it's \"quoted\"",
+    'it\'s "quoted"',
     "two\nlines",
     "$(touch /tmp/evil) `id` ${HOME} $x",
     "back\\slash\\n",

@@ -1,0 +1,102 @@
+"""From rows to the frozen instance that a step sees."""
+
+from polydock_pipelines.db.database import Database
+from polydock_pipelines.db.leases import claim
+from polydock_pipelines.lifecycle.instance import CustomRoute, Instance, Person, Scope, Script
+from tests.fakes.clock import START as NOW
+from tests.makers import (
+    GIT_URL,
+    a_book,
+    make_instance_row,
+    make_product_type,
+    make_store,
+    make_store_app,
+    make_variable,
+    new_instance,
+)
+
+
+def loaded(database: Database, instance_id: int) -> Instance:
+    taken = claim(a_book(database), instance_id, NOW)
+    assert taken is not None
+    return taken.instance
+
+
+def test_the_nearest_variable_of_a_name_wins(database: Database) -> None:
+    with database.write() as session:
+        store = make_store(session)
+        app = make_store_app(session, store)
+        row = make_instance_row(session, app)
+        for owner, names in ((store, "ABC"), (app, "BC"), (row, "C")):
+            for name in names:
+                make_variable(session, owner, name, type(owner).__name__)
+        make_variable(session, make_store(session), "D", "of another store")
+        instance_id = row.id
+    variables = loaded(database, instance_id).variables
+    assert {v.name: v.value.reveal() for v in variables} == {
+        "A": "Store",
+        "B": "StoreApp",
+        "C": "AppInstance",
+    }
+
+
+def test_a_variable_keeps_its_scope(database: Database) -> None:
+    with database.write() as session:
+        row = make_instance_row(session)
+        make_variable(session, row, "A", "1", scope=Scope.BUILD)
+        instance_id = row.id
+    (variable,) = loaded(database, instance_id).variables
+    assert variable.scope is Scope.BUILD
+
+
+def test_the_catalogues_present_word_counts_for_the_app(database: Database) -> None:
+    route = {"domain_pattern": "{project}.example.com", "service": "nginx"}
+    with database.write() as session:
+        app = make_store_app(
+            session,
+            name="Demo CMS",
+            product_type_id=make_product_type(session, "cms").id,
+            is_production=True,
+            custom_route=route,
+            scripts={"polydock-claim": Script("drush uli", service="php", container="web")},
+        )
+        row = make_instance_row(session, app)
+        instance_id, uuid = row.id, row.uuid
+    settings = loaded(database, instance_id).app
+    assert (settings.name, settings.product_type, settings.is_production) == (
+        "Demo CMS",
+        "cms",
+        True,
+    )
+    assert settings.custom_route == CustomRoute("{project}.example.com", "nginx")
+    assert settings.scripts == {"polydock-claim": Script("drush uli", "php", "web")}
+    assert settings.health_url == f"https://polydock.example.com/api/instance/{uuid}/health/"
+
+
+def test_an_app_without_extras_has_plain_settings(database: Database) -> None:
+    settings = loaded(database, new_instance(database)).app
+    assert (settings.product_type, settings.custom_route, settings.scripts) == ("generic", None, {})
+
+
+def test_where_it_lives_and_whom_it_is_for_come_from_the_row(database: Database) -> None:
+    instance_id = new_instance(
+        database,
+        user_email="ada@example.com",
+        user_first_name="Ada",
+        user_last_name="Lovelace",
+        company_name="Engines Ltd",
+        organization_id=70,
+        group_name=None,
+    )
+    instance = loaded(database, instance_id)
+    assert instance.person == Person("ada@example.com", "Ada", "Lovelace", "Engines Ltd")
+    assert (instance.target.organization_id, instance.target.group_name) == (70, None)
+    assert (instance.target.git_url, instance.target.deploy_key) == (GIT_URL, None)
+
+
+def test_a_store_that_moves_does_not_move_its_instances(database: Database) -> None:
+    with database.write() as session:
+        store = make_store(session, organization_id=7)
+        instance_id = make_instance_row(session, make_store_app(session, store)).id
+        store.organization_id = 8
+    assert loaded(database, instance_id).target.organization_id == 7
