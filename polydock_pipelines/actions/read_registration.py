@@ -1,8 +1,10 @@
 """What a registration looks like from outside. Reading changes nothing."""
 
+import logging
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -12,7 +14,9 @@ from polydock_pipelines.db.models.instances import AppInstance
 from polydock_pipelines.db.models.offers import Store, StoreApp
 from polydock_pipelines.db.models.requests import Registration
 from polydock_pipelines.db.places import admin_password, login_url
-from polydock_pipelines.db.vault import Vault
+from polydock_pipelines.db.vault import Vault, VaultError
+
+LOG = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -32,8 +36,12 @@ def read_registration(db: Database, uuid: str, now: datetime) -> RegistrationVie
     Login and password are shown only while the one-time login URL is valid: this address needs no
     credential and is known for ever to whoever saw it once.
     """
+    try:
+        wanted = str(UUID(uuid))
+    except ValueError:
+        return None  # nor may a NUL reach Postgres
     with db.read() as session:
-        row = session.scalar(select(Registration).where(Registration.uuid == uuid))
+        row = session.scalar(select(Registration).where(Registration.uuid == wanted))
         if row is None:
             return None
         result = _result(row)
@@ -71,13 +79,17 @@ def _is_fresh(instance: AppInstance, now: datetime) -> bool:
 
 
 def _login(instance: AppInstance, vault: Vault) -> dict[str, Any]:
-    url = vault.open(login_url(instance), instance.login_url) if instance.login_url else None
+    try:
+        url = vault.open(login_url(instance), instance.login_url) if instance.login_url else None
+        password = vault.open(admin_password(instance), instance.admin_password)
+    except VaultError as error:
+        # A key that is gone is the operators' trouble; the status can be told all the same.
+        LOG.error("no login can be shown: %s", error)  # noqa: TRY400 - the place says it all
+        return {}
     return {
         "app_url": url.reveal() if url else instance.app_url,
         "app_admin_username": instance.admin_username,
-        "app_admin_password": vault.open(
-            admin_password(instance), instance.admin_password
-        ).reveal(),
+        "app_admin_password": password.reveal(),
     }
 
 

@@ -28,7 +28,7 @@ def run_tags(chunk: Chunk) -> dict[str, str]:
     tags = {
         "polydock/kind": chunk.kind.value,
         "polydock/instances": str(chunk.size),
-        "polydock/handover": chunk.handover_id,
+        "polydock/source": chunk.source,
         "dagster/priority": PRIORITY[chunk.kind],
     }
     return tags | ({"polydock/instance": chunk.instance_uuid} if chunk.instance_uuid else {})

@@ -36,6 +36,14 @@ class Leg:
         return tuple(s for s in statuses_of(self.kind) if leg_of(s) == (self.kind, self.name))
 
     @property
+    def later_statuses(self) -> tuple[str, ...]:
+        """Return the statuses that the legs after this one work."""
+        legs = legs_of(self.kind)
+        after = legs[legs.index(self.name) + 1 :]
+        owners = {s: leg_of(s) for s in statuses_of(self.kind)}
+        return tuple(s for s, owner in owners.items() if owner and owner[1] in after)
+
+    @property
     def is_first(self) -> bool:
         """Whether the run begins here, and so may take more rows."""
         return legs_of(self.kind)[0] == self.name
@@ -49,11 +57,8 @@ class LegReport:
     visits: list[Visit] = field(default_factory=list[Visit])
     given_back: int = 0
     """Rows that were left for another run, because time was up."""
-
-    @property
-    def arrived(self) -> list[Visit]:
-        """Return the last visit of each instance that goes on to the next leg of this run."""
-        return [v for v in self.last_visits() if v.outcome == "done" and _goes_on(v, self.leg)]
+    going_on: int = 0
+    """Instances of the chunk that stand in a later leg, whether they came from this one or not."""
 
     @property
     def failed(self) -> list[Visit]:
@@ -63,16 +68,6 @@ class LegReport:
     def last_visits(self) -> list[Visit]:
         """Return the last visit of each instance."""
         return list({v.instance_id: v for v in self.visits}.values())
-
-
-def _goes_on(visit: Visit, leg: str) -> bool:
-    owner = leg_of(visit.status) if visit.status else None
-    return owner is not None and owner[1] in _later(owner[0], leg)
-
-
-def _later(kind: Kind, leg: str) -> tuple[str, ...]:
-    legs = legs_of(kind)
-    return legs[legs.index(leg) + 1 :] if leg in legs else ()
 
 
 def begin_run(book: Book, ports: Ports, leg: Leg) -> int:
@@ -106,6 +101,7 @@ def work_leg(book: Book, ports: Ports, leg: Leg) -> LegReport:
                 report.given_back += visits is None
     if bugs:
         raise bugs[0]
+    report.going_on = len(handovers.members(book.db, leg.handover_id, leg.later_statuses))
     return report
 
 
@@ -147,6 +143,6 @@ def _heartbeat(book: Book, ports: Ports, leg: Leg) -> Generator[LeaseWatch]:
         thread.join()
 
 
-def end_run(book: Book, ports: Ports, handover_id: str) -> None:
+def end_run(book: Book, ports: Ports, run_id: str) -> None:
     """Let go of what is left."""
-    handovers.end(book.db, handover_id, ports.clock.now())
+    handovers.end_of_run(book.db, run_id, ports.clock.now())

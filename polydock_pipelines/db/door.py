@@ -43,8 +43,9 @@ def write(session: Session, row: AppInstance, change: Change, how: Writing) -> N
         _walk(session, row, status, how)
     row.attempt = change.attempt
     _place(row, change, how.now)
-    if change.message:
-        _tell(session, row, change.message, how, attempt)
+    line = change.line or change.message
+    if line:
+        _tell(session, row, line, how, attempt)
 
 
 def _enter(row: AppInstance, name: str, now: datetime) -> None:

@@ -33,6 +33,8 @@ class Chunk:
     handover_id: str
     kind: Kind
     size: int
+    source: str
+    """Who asked for the run: a sensor, the intake."""
     instance_uuid: str | None = None
     """Set when it is a single one."""
 
@@ -112,7 +114,7 @@ def _hand(session: Session, kind: Kind, ids: list[int], now: datetime, source: s
     session.add(
         Handover(id=handover_id, kind=kind.value, source=source, size=len(taken), created_at=now)
     )
-    return Chunk(handover_id, kind, len(taken), taken[0] if len(taken) == 1 else None)
+    return Chunk(handover_id, kind, len(taken), source, taken[0] if len(taken) == 1 else None)
 
 
 def mark(
@@ -188,6 +190,14 @@ def end(db: Database, handover_id: str, now: datetime) -> None:
     give_back(db, handover_id)
     with db.write() as session:
         session.execute(update(Handover).where(Handover.id == handover_id).values(ended_at=now))
+
+
+def end_of_run(db: Database, run_id: str, now: datetime) -> None:
+    """Note that a run ended, whatever hand-over it took up."""
+    with db.read() as session:
+        ids = session.scalars(select(Handover.id).where(Handover.run_id == run_id)).all()
+    for handover_id in ids:
+        end(db, handover_id, now)
 
 
 def unstarted(db: Database, kind: Kind, now: datetime) -> int:

@@ -1,9 +1,11 @@
 """The HTTP door. One route, one action; nothing here waits for Lagoon or Dagster."""
 
 import logging
+import traceback
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Annotated, Any
 
 from fastapi import FastAPI, Header, Request
@@ -12,6 +14,8 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import ValidationError
 from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from polydock_pipelines.actions.launch import launch_provisioning
 from polydock_pipelines.actions.read_registration import (
@@ -32,6 +36,7 @@ LOG = logging.getLogger(__name__)
 REQUEST_SCHEMA = (
     "#/paths/~1api~1register/post/requestBody/content/application~1json/schema"  # a JSON pointer
 )
+NO_STORE = {"Cache-Control": "no-store"}
 UNEXPECTED = "An unexpected error occurred."
 
 
@@ -108,8 +113,8 @@ def _add_reading(app: FastAPI, door: Door) -> None:
         view = read_registration(door.db, uuid, door.clock.now())
         if view is None:
             answer = {"status": "error", "message": "Registration not found"}
-            return JSONResponse(answer, 404)
-        return JSONResponse(_shown(view), headers={"Cache-Control": "no-store"})
+            return JSONResponse(answer, 404, NO_STORE)
+        return JSONResponse(_shown(view), headers=NO_STORE)
 
     @app.get("/api/regions")
     def get_regions() -> JSONResponse:  # pyright: ignore[reportUnusedFunction]
@@ -168,12 +173,34 @@ def _add_refusals(app: FastAPI) -> None:
     async def reused(_request: Request, error: IdempotencyError) -> JSONResponse:  # pyright: ignore[reportUnusedFunction]
         return failed(409, str(error))
 
+    @app.exception_handler(PoolTimeoutError)
     @app.exception_handler(OperationalError)
-    async def away(_request: Request, _error: OperationalError) -> JSONResponse:  # pyright: ignore[reportUnusedFunction]
-        LOG.error("the database does not answer")
+    async def away(_request: Request, error: Exception) -> JSONResponse:  # pyright: ignore[reportUnusedFunction]
+        LOG.error("the database does not answer (%s)", type(error).__name__)
         return failed(503, "The service is busy. Please try again in a moment.")
 
-    @app.exception_handler(Exception)
-    async def unexpected(_request: Request, error: Exception) -> JSONResponse:  # pyright: ignore[reportUnusedFunction]
-        LOG.error("unexpected %s", type(error).__name__)
-        return failed(500, UNEXPECTED)
+    app.add_middleware(LastResort)
+
+
+class LastResort:
+    """Answers an unexpected error itself: the server would log its text, which may name people."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        try:
+            await self._app(scope, receive, send)
+        except Exception as error:  # noqa: BLE001 - the edge of the service; it is recorded
+            LOG.error("unexpected %s; %s", type(error).__name__, _way_to(error))
+            await failed(500, UNEXPECTED)(scope, receive, send)
+
+
+def _way_to(error: Exception) -> str:
+    """Return the last places that led to an error, without its text."""
+    frames = traceback.extract_tb(error.__traceback__)[-6:]
+    return " > ".join(f"{Path(f.filename).name}:{f.lineno} {f.name}" for f in frames)

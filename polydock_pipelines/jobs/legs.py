@@ -91,7 +91,7 @@ def _outputs(
     context: dg.OpExecutionContext, leg: Leg, report: LegReport
 ) -> Generator[dg.Output[object], None, None]:
     context.log.info("%s: %s", leg.name, _counts(report.visits))
-    if report.arrived:
+    if report.going_on:
         yield dg.Output(leg.handover_id, "arrived")
     visits: Report = [asdict(visit) for visit in report.visits]
     metadata = {"visits": len(report.visits), "given_back": report.given_back}
@@ -114,9 +114,8 @@ def summarize(
 ) -> None:
     """Show what the run did, let go of its rows, and fail for those that failed for good."""
     visits = [Visit(**visit) for report in reports for visit in report]
-    handover_id = context.run.tags.get("polydock/handover", context.run_id)
     with database.open() as book, open_ports(lagoon, shell) as ports:
-        end_run(book, ports, handover_id)
+        end_run(book, ports, context.run_id)
     failed = [visit for visit in visits if visit.status in FAILED]
     metadata = {
         "instances": len({visit.instance_id for visit in visits}),

@@ -38,12 +38,15 @@ class Change:
     statuses: tuple[str, ...]
     """Wire strings; empty when the status stays."""
     message: str = ""
+    """What the instance does now, for its status line."""
     stage: str | None = None
     """The stage that is entered anew: its clock, attempts and intents begin. None: none is."""
     due_at: datetime | None = None
     """When somebody must look again; None when it rests."""
     attempt: int = 0
     """Attempts spent in the stage so far."""
+    line: str = ""
+    """What happened, for the log; empty: the message says it."""
     is_endpoint_away: bool = False
     """The deadline moves by as long as the pause lasts."""
 
@@ -68,9 +71,10 @@ def deadline(stage: Stage, since: datetime) -> datetime:
     return since + stage.limit
 
 
-def enter(stage: str, now: datetime, *via: str, message: str = "") -> Change:
+def enter(stage: str, now: datetime, *via: str, message: str = "", line: str = "") -> Change:
     """Return the change that begins *stage*, due at once, after walking through *via*."""
-    return Change((*via, pending(stage)), message or STAGES[stage].label, stage, due_at=now)
+    status = message or STAGES[stage].label
+    return Change((*via, pending(stage)), status, stage, due_at=now, line=line)
 
 
 @dataclass(frozen=True)
@@ -107,7 +111,7 @@ def _meaning(at: Position, outcome: Outcome | Unreachable, now: datetime) -> Cha
     """Return what *outcome* means when nobody wishes for anything."""
     match outcome:
         case Done():
-            return _follow(at, now)
+            return _follow(at, outcome.note, now)
         case Unreachable():
             return Change(
                 _back(at), outcome.reason, due_at=outcome.until, attempt=at.attempt - 1,
@@ -131,12 +135,13 @@ def _completed(stage: Stage) -> str:
     return StageStatus(stage.name, Phase.COMPLETED).wire
 
 
-def _follow(at: Position, now: datetime) -> Change:
+def _follow(at: Position, note: str, now: datetime) -> Change:
     then = at.stage.then(at.crossroads) if callable(at.stage.then) else at.stage.then
     via = (_completed(at.stage),) if at.stage.has_completed else ()
+    line = note or f"{at.stage.label}: done"
     if isinstance(then, Resting):
-        return Change((*via, then.value), f"{at.stage.label}: done")
-    return enter(then, now, *via)
+        return Change((*via, then.value), f"{at.stage.label}: done", line=line)
+    return enter(then, now, *via, line=line)
 
 
 def _back(at: Position) -> tuple[str, ...]:

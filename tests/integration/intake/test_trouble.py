@@ -54,7 +54,9 @@ def test_the_log_of_an_unexpected_error_holds_no_person(
     with raising(door.db, RuntimeError(CANARY)):
         door.register(first_name="Personne", email="personne@example.com")
     assert "personne" not in caplog.text.lower()
+    assert CANARY not in caplog.text
     assert "RuntimeError" in caplog.text
+    assert "register.py" in caplog.text
 
 
 def test_a_pool_without_a_free_connection_is_a_busy_service(door: Door) -> None:
