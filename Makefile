@@ -40,8 +40,9 @@ format: install  ## let ruff write
 	@$(BIN)/ruff check --fix-only --quiet .
 	@$(BIN)/ruff format .
 
-docs: install  ## draw docs/lifecycle.md from the table
+docs: install  ## draw docs/lifecycle.md and README's settings from the code
 	@$(BIN)/python -m polydock_pipelines.lifecycle.drawing > docs/lifecycle.md
+	@$(BIN)/python -m polydock_pipelines.cli.settings_table README.md
 
 bench: install  ## measure, print a table, write benchmarks/results/latest.json
 	@$(BIN)/python -m benchmarks.run

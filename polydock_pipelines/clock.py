@@ -4,6 +4,9 @@ import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+FASTEST = 1_000_000.0
+"""Eleven days a second; beyond it the calendar ends within the hour."""
+
 
 class ClockError(ValueError):
     """POLYDOCK_CLOCK is not understood."""
@@ -38,13 +41,21 @@ def parse_clock(text: str) -> Clock:
     """
     if not text:
         return Clock()
+    try:
+        clock = _clock(text)
+        clock.now()
+    except (ValueError, OverflowError, OSError):
+        raise ClockError(
+            f"expected offset:SECONDS or rate:FACTOR[@UNIX_SECONDS], got {text!r}"
+        ) from None
+    return clock
+
+
+def _clock(text: str) -> Clock:
     word, _, value = text.partition(":")
     factor, _, start = value.partition("@")
-    try:
-        if word == "offset":
-            return Clock(offset_s=float(value))
-        if word == "rate":
-            return Clock(rate=float(factor), epoch_s=float(start) if start else time.time())
-    except ValueError:
-        pass
-    raise ClockError(f"expected offset:SECONDS or rate:FACTOR[@UNIX_SECONDS], got {text!r}")
+    if word == "offset":
+        return Clock(offset_s=float(value))
+    if word == "rate" and 0 < float(factor) <= FASTEST:
+        return Clock(rate=float(factor), epoch_s=float(start) if start else time.time())
+    raise ValueError

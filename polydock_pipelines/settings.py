@@ -4,13 +4,15 @@ import functools
 import os
 from pathlib import Path
 from typing import Annotated
+from urllib.parse import urlsplit
 
-from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator
+from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from polydock_pipelines.clock import Clock, ClockError, parse_clock
 
-LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
+DATABASES = ("postgresql+psycopg2", "postgresql", "sqlite")
 
 
 class SettingsError(Exception):
@@ -118,12 +120,6 @@ class Settings(BaseSettings):
         validation_alias="POLYDOCK_PROJECT_GRACE_DAYS",
         description="Days between a removal and the deletion of its Lagoon project",
     )
-    health_token: SecretStr | None = Field(
-        None,
-        validation_alias=AliasChoices("POLYDOCK_HEALTH_TOKEN"),
-        description="Reserved for the health callback; none is handed to apps while it is empty",
-    )
-
     @field_validator("secret_keys", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
@@ -140,10 +136,33 @@ class Settings(BaseSettings):
             raise ValueError(str(error)) from None
         return value
 
+    @field_validator("database_url")
+    @classmethod
+    def _a_database(cls, value: str) -> str:
+        scheme, separator, _ = value.partition("://")
+        is_known = separator and scheme in DATABASES
+        if value and not (is_known and (scheme == "sqlite" or _has_host(value))):
+            raise ValueError("expected postgresql+psycopg2://USER:PASSWORD@HOST:PORT/NAME")
+        return value
+
+    @field_validator("public_url", "dagster_url", "lagoon_api_url")
+    @classmethod
+    def _a_web_address(cls, value: str) -> str:
+        if not (value.startswith(("http://", "https://")) and _has_host(value)):
+            raise ValueError("expected http://HOST:PORT/PATH or https://…")
+        return value
+
+    @field_validator("smtp_url")
+    @classmethod
+    def _a_mail_server(cls, value: str) -> str:
+        if not (value.startswith("smtp://") and _has_host(value)):
+            raise ValueError("expected smtp://USER:PASSWORD@HOST:PORT?tls=starttls")
+        return value
+
     @property
     def is_simulated(self) -> bool:
         """Whether Lagoon is on this machine, and so the stand-in."""
-        return any(f"//{host}" in self.lagoon_api_url for host in LOOPBACK)
+        return urlsplit(self.lagoon_api_url).hostname in LOOPBACK
 
     @property
     def is_embedded(self) -> bool:
@@ -188,6 +207,15 @@ def load_settings() -> Settings:
         raise SettingsError(
             "; ".join(_sentence(e["loc"], e["msg"]) for e in error.errors())
         ) from None
+
+
+def _has_host(url: str) -> bool:
+    """Whether a URL can be taken apart, and says where to."""
+    try:
+        parts = urlsplit(url)
+        return bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False
 
 
 def _sentence(location: tuple[int | str, ...], message: str) -> str:

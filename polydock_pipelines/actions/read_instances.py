@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from itertools import pairwise
 
 from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
@@ -177,8 +176,8 @@ def _facts(session: Session, row: AppInstance, now: datetime) -> dict[str, objec
 def _stages(moves: Sequence[StatusTransition], now: datetime) -> list[StageTime]:
     """Add up the moves of each visit to a stage; a retry begins a new line."""
     times: list[StageTime] = []
-    ends = [later.created_at for _, later in pairwise(moves)] + [now]
-    for move, until in zip(moves, ends, strict=True):
+    ends = [*(later.created_at for later in moves[1:]), now]
+    for move, until in zip(moves, ends, strict=False):  # no move at all: nothing to add up
         stage = stage_of(move.to_status)
         if stage is None:
             continue

@@ -30,8 +30,13 @@ def _rotate(db: Database, sealed: SealedColumn) -> int:
 def _batch(db: Database, session: Session, sealed: SealedColumn, after: int) -> tuple[int, int]:
     """Reseal the next rows; return how many there were and the last id, 0 at the end."""
     model_id = sealed.model.__table__.c.id
+    # Locked: what a claim or the catalogue writes meanwhile must not be overwritten.
     rows = session.scalars(
-        select(sealed.model).where(model_id > after).order_by(model_id).limit(BATCH)
+        select(sealed.model)
+        .where(model_id > after)
+        .order_by(model_id)
+        .limit(BATCH)
+        .with_for_update()
     ).all()
     resealed = 0
     for row in rows:

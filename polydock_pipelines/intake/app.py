@@ -36,6 +36,7 @@ LOG = logging.getLogger(__name__)
 REQUEST_SCHEMA = (
     "#/paths/~1api~1register/post/requestBody/content/application~1json/schema"  # a JSON pointer
 )
+PACKAGE = Path(__file__).parents[1]
 NO_STORE = {"Cache-Control": "no-store"}
 UNEXPECTED = "An unexpected error occurred."
 
@@ -201,6 +202,7 @@ class LastResort:
 
 
 def _way_to(error: Exception) -> str:
-    """Return the last places that led to an error, without its text."""
-    frames = traceback.extract_tb(error.__traceback__)[-6:]
-    return " > ".join(f"{Path(f.filename).name}:{f.lineno} {f.name}" for f in frames)
+    """Return our own places that led to an error, and the last one, without its text."""
+    frames = traceback.extract_tb(error.__traceback__)
+    ours = [frame for frame in frames[:-1] if PACKAGE in Path(frame.filename).parents]
+    return " > ".join(f"{Path(f.filename).name}:{f.lineno}" for f in [*ours, *frames[-1:]])
