@@ -4,15 +4,13 @@ from importlib.resources import files
 
 from alembic import command
 from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection
 
 from polydock_pipelines.db.database import Database
+from polydock_pipelines.db.version import SchemaError, current, require
 
-
-class SchemaError(Exception):
-    """The database is not at the version that this code needs."""
+__all__ = ["SchemaError", "current", "head", "require", "revise", "upgrade"]
 
 
 def _config(connection: Connection | None = None) -> Config:
@@ -29,12 +27,6 @@ def head() -> str:
     return version
 
 
-def current(db: Database) -> str | None:
-    """Return the version that the database has; None for an empty one."""
-    with db.engine.connect() as connection:
-        return MigrationContext.configure(connection).get_current_revision()
-
-
 def upgrade(db: Database) -> None:
     """Bring the database to the version that this code needs; safe to repeat."""
     with db.engine.connect() as connection:
@@ -46,13 +38,3 @@ def revise(db: Database, number: str, message: str) -> None:
     """Write a migration from the difference between models and database (developers only)."""
     with db.engine.connect() as connection:
         command.revision(_config(connection), message, autogenerate=True, rev_id=number)
-
-
-def require(db: Database) -> None:
-    """Raise SchemaError unless the database is at the version that this code needs."""
-    found, needed = current(db), head()
-    if found != needed:
-        raise SchemaError(
-            f"the database is at version {found or 'none'}, this code needs {needed}; "
-            "run `polydock db upgrade`"
-        )

@@ -17,7 +17,9 @@ from polydock_pipelines.actions.hand_over import (
 from polydock_pipelines.actions.runs import JOBS, job_of, run_config, run_tags
 from polydock_pipelines.actions.watch import ended
 from polydock_pipelines.assets.app_instances import catch_up
+from polydock_pipelines.db import version
 from polydock_pipelines.db.handovers import Chunk
+from polydock_pipelines.db.leases import Book
 from polydock_pipelines.jobs.instances import (
     INSTANCE_JOBS,
     activate_instances,
@@ -45,6 +47,12 @@ def run_requests(chunks: Sequence[Chunk]) -> list[dg.RunRequest]:
     ]
 
 
+def schema_problem(book: Book) -> dg.SkipReason | None:
+    """Return why nothing can be done with this database: somebody must migrate it first."""
+    wrong = version.problem(book.db)
+    return dg.SkipReason(wrong) if wrong else None
+
+
 @dg.sensor(
     job=provision_instances,
     minimum_interval_seconds=2,
@@ -55,6 +63,8 @@ def signups(database: DatabaseResource) -> dg.SensorResult | dg.SkipReason:
     """Hand over all new requests, in at most four chunks."""
     now = settings().make_clock().now()
     with database.open() as book:
+        if skip := schema_problem(book):
+            return skip
         chunks = hand_over_new(book.db, now, "signups")
     if not chunks:
         return dg.SkipReason("no new request, or the runs that were asked for will take it")
@@ -74,6 +84,8 @@ def builds(database: DatabaseResource, lagoon: LagoonResource) -> dg.SensorResul
     """
     clock = settings().make_clock()
     with database.open() as book, lagoon.open() as client:
+        if skip := schema_problem(book):
+            return skip
         try:
             seen = ended(book.db, client, clock.now())
             if seen.looked_at and not seen.by_kind:
@@ -97,6 +109,8 @@ def due_instances(database: DatabaseResource) -> dg.SensorResult | dg.SkipReason
     """Hand over everything that is due, and show arrivals that no run has shown."""
     now = settings().make_clock().now()
     with database.open() as book:
+        if skip := schema_problem(book):
+            return skip
         chunks = [
             chunk for kind in JOBS for chunk in hand_over_due(book.db, kind, now, "due_instances")
         ]
