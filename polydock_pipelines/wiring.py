@@ -1,11 +1,12 @@
 """Settings to Ports and Database: the one place where the pieces are put together."""
 
+import functools
 import logging
-import os
 from collections.abc import Generator
 from contextlib import contextmanager, suppress
 from datetime import timedelta
 from pathlib import Path
+from tempfile import NamedTemporaryFile
 
 import httpx
 import stamina.instrumentation
@@ -48,12 +49,11 @@ def _embedded_key(home: Path) -> str:
     path = home / KEY_FILE
     if not path.exists():
         home.mkdir(parents=True, exist_ok=True)
-        draft = home / f".{KEY_FILE}.{os.getpid()}"
-        draft.touch(mode=0o600)
-        draft.write_text(new_key())
-        with suppress(FileExistsError):
-            path.hardlink_to(draft)  # whole or not at all, and the first process wins
-        draft.unlink()
+        with NamedTemporaryFile("w", dir=home, prefix=f".{KEY_FILE}.") as draft:
+            draft.write(new_key())
+            draft.flush()
+            with suppress(FileExistsError):
+                path.hardlink_to(draft.name)  # whole or not at all, and the first one wins
     return path.read_text().strip()
 
 
@@ -76,13 +76,14 @@ def _identity(chosen: Settings) -> SshIdentity:
 def _tokens(chosen: Settings, clock: Clock) -> TokenSource:
     if chosen.lagoon_token is not None:
         return StaticToken(Secret(chosen.lagoon_token.get_secret_value()))
-    return SshToken(
-        _identity(chosen),
-        clock,
-        host=chosen.lagoon_ssh_host,
-        port=chosen.lagoon_ssh_port,
-        user=chosen.lagoon_ssh_user,
-    )
+    at = (chosen.lagoon_ssh_host, chosen.lagoon_ssh_port, chosen.lagoon_ssh_user)
+    return _ssh_token(_identity(chosen), clock, *at)
+
+
+@functools.cache
+def _ssh_token(identity: SshIdentity, clock: Clock, host: str, port: int, user: str) -> SshToken:
+    """Return the one source of tokens of this process: sensors tick often, tokens last minutes."""
+    return SshToken(identity, clock, host=host, port=port, user=user)
 
 
 def quiet_libraries() -> None:

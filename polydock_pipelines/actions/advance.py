@@ -1,12 +1,14 @@
 """Advance one instance by one stage: claim, step, apply. The engine of the whole house."""
 
+import threading
 import time
 from dataclasses import dataclass
 from datetime import timedelta
 
 from polydock_pipelines.apps.app_type import AppType
 from polydock_pipelines.apps.registry import APP_TYPES
-from polydock_pipelines.db.leases import Book, Held, LeaseJournal, apply, claim
+from polydock_pipelines.db.leases import Book, Held, LeaseJournal, apply, claim, set_aside
+from polydock_pipelines.db.vault import VaultError
 from polydock_pipelines.lifecycle.outcome import Failed, Outcome, Unreachable
 from polydock_pipelines.lifecycle.table import Kind
 from polydock_pipelines.ports import (
@@ -19,6 +21,7 @@ from polydock_pipelines.ports import (
 )
 
 ENDPOINT_PAUSE = timedelta(seconds=30)
+VAULT_PAUSE = timedelta(minutes=2)
 
 
 @dataclass(frozen=True)
@@ -47,7 +50,13 @@ def advance(
     on_lease: "LeaseWatch | None" = None,
 ) -> Visit | None:
     """Run the due stage of one instance. None when it is held, not due, or has nothing to do."""
-    held = claim(book, instance_id, ports.clock.now(), handover_id=handover_id, kind=kind)
+    now = ports.clock.now()
+    try:
+        held = claim(book, instance_id, now, handover_id=handover_id, kind=kind)
+    except VaultError as error:
+        # A key is missing here, or a secret was moved: nobody's fault but the operator's to mend.
+        set_aside(book, instance_id, now, until=now + VAULT_PAUSE, reason=str(error))
+        return None
     if held is None:
         return None
     began = time.monotonic()
@@ -65,15 +74,23 @@ class LeaseWatch:
     """The leases that this process holds, so that somebody can renew them."""
 
     def __init__(self) -> None:
-        self.tokens: set[str] = set()
+        self._tokens: set[str] = set()
+        self._lock = threading.Lock()
 
     def add(self, token: str) -> None:
         """Begin to renew."""
-        self.tokens.add(token)
+        with self._lock:
+            self._tokens.add(token)
 
     def remove(self, token: str) -> None:
         """Stop renewing."""
-        self.tokens.discard(token)
+        with self._lock:
+            self._tokens.discard(token)
+
+    def tokens(self) -> list[str]:
+        """Return those that are held right now."""
+        with self._lock:
+            return sorted(self._tokens)
 
 
 def _step(book: Book, ports: Ports, held: Held) -> Outcome | Unreachable | None:

@@ -1,5 +1,6 @@
 """Work a chunk of instances through the legs of one run: threads, heartbeats, an end in time."""
 
+import logging
 import threading
 import time
 from collections.abc import Generator
@@ -8,12 +9,15 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 
+from sqlalchemy.exc import OperationalError
+
 from polydock_pipelines.actions.advance import LeaseWatch, Visit, advance
 from polydock_pipelines.db import handovers
 from polydock_pipelines.db.leases import Book, renew
 from polydock_pipelines.lifecycle.table import FAILED, Kind, leg_of, legs_of, statuses_of
 from polydock_pipelines.ports import Ports
 
+LOG = logging.getLogger(__name__)
 THREADS = 8
 CHUNK = 500
 """At most so many instances in one run."""
@@ -131,8 +135,11 @@ def _heartbeat(book: Book, ports: Ports, leg: Leg) -> Generator[LeaseWatch]:
     def beat() -> None:
         while not stop.wait(BEAT_EVERY_S):
             now = ports.clock.now()
-            renew(book, sorted(watch.tokens), now)
-            handovers.beat(book.db, leg.handover_id, now)
+            try:
+                renew(book, watch.tokens(), now)
+                handovers.beat(book.db, leg.handover_id, now)
+            except OperationalError:
+                LOG.warning("%s: the database did not take the heartbeat; trying again", leg.name)
 
     thread = threading.Thread(target=beat, name=f"heartbeat-{leg.name}", daemon=True)
     thread.start()

@@ -82,7 +82,8 @@ def claim(
     """Take the lease of one instance and put its stage to work.
 
     None when it is held, has nothing to do, is not due (and not part of *handover_id*), or when a
-    wish or its spent attempts decided what follows.
+    wish or its spent attempts decided what follows. VaultError, and nothing is written, when a
+    secret that the step needs cannot be opened.
     """
     with book.db.write() as session:
         row = session.get(AppInstance, instance_id)
@@ -139,6 +140,21 @@ def _take(session: Session, row: AppInstance, token: str, now: datetime) -> bool
 
 def _release(row: AppInstance) -> None:
     row.lease_token = row.lease_until = None
+
+
+def set_aside(book: Book, instance_id: int, now: datetime, *, until: datetime, reason: str) -> None:
+    """Leave an instance that cannot be worked here alone for a while, and say why on it."""
+    with book.db.write() as session:
+        row = session.get(AppInstance, instance_id, with_for_update=True)
+        if row is None or row.next_check_at is None or _is_held(row, now):
+            return
+        change = Change((), reason, due_at=until, attempt=row.attempt, is_endpoint_away=True)
+        write(session, row, change, Writing(now, book.grace, level="error"))
+        row.handed_until = None
+
+
+def _is_held(row: AppInstance, now: datetime) -> bool:
+    return row.lease_token is not None and row.lease_until is not None and row.lease_until > now
 
 
 def apply(book: Book, held: Held, outcome: Outcome | Unreachable, now: datetime) -> str | None:
