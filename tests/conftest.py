@@ -11,7 +11,7 @@ from polydock_pipelines.db.database import Database
 from polydock_pipelines.db.models.all import METADATA
 from tests.fakes.clock import FakeClock
 from tests.makers import VAULT
-from tests.postgres import PostgresServer, running_postgres
+from tests.postgres import PostgresServer, Spares, running_postgres
 
 
 @pytest.fixture
@@ -52,23 +52,18 @@ def postgres_template(postgres: PostgresServer) -> str:
 
 
 @pytest.fixture(scope="session")
-def spare_databases() -> list[str]:
-    """Names of migrated Postgres databases without a row, for the next test."""
-    return []
+def spares(postgres: PostgresServer, postgres_template: str) -> Spares:
+    """Migrated Postgres databases without a row."""
+    tables = [table.name for table in reversed(METADATA.sorted_tables)]
+    return Spares(postgres, postgres_template, tables)
 
 
 @pytest.fixture
-def postgres_url(
-    postgres: PostgresServer, postgres_template: str, spare_databases: list[str]
-) -> Generator[str]:
-    """The address of a migrated Postgres database without a row, this test's alone.
-
-    Who changes its schema makes one of his own instead: `postgres.create()`.
-    """
-    name = spare_databases.pop() if spare_databases else postgres.create(template=postgres_template)
+def postgres_url(postgres: PostgresServer, spares: Spares) -> Generator[str]:
+    """The address of a migrated Postgres database without a row, this test's alone."""
+    name = spares.take()
     yield postgres.url(name)
-    postgres.empty(name, [table.name for table in reversed(METADATA.sorted_tables)])
-    spare_databases.append(name)
+    spares.give_back(name)
 
 
 @pytest.fixture(params=["sqlite", "postgres"])

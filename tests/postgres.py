@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from itertools import count
 from pathlib import Path
+from typing import Any
 
 import psycopg2
 
@@ -33,6 +34,13 @@ server=$!
 { cat <&3 >/dev/null; kill -INT "$server" 2>/dev/null; } &
 exec 3<&-
 wait "$server"
+"""
+
+SHAPE = """
+SELECT coalesce(string_agg(format('%s.%s %s', relname, attname, atttypid::regtype), ', '
+                           ORDER BY relname, attnum), '')
+FROM pg_attribute JOIN pg_class ON attrelid = pg_class.oid
+WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace AND attnum > 0
 """
 
 
@@ -93,6 +101,11 @@ class PostgresServer:
         """Remove a database, whoever is still connected."""
         self.execute(f"DROP DATABASE IF EXISTS {database} WITH (FORCE)")
 
+    def shape(self, database: str) -> str:
+        """Return the tables and columns of a database as one string."""
+        (shape,) = self.execute(SHAPE, database)
+        return shape
+
     def empty(self, database: str, tables: Sequence[str]) -> None:
         """Take all rows away, and whoever is still connected; ten times faster than a new one."""
         gone = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
@@ -101,14 +114,39 @@ class PostgresServer:
         ids = "SELECT setval(oid, 1, false) FROM pg_class WHERE relkind = 'S'"
         self.execute(others + rows + ids, database)
 
-    def execute(self, statements: str, database: str = "postgres") -> None:
-        """Run statements outside a transaction of ours."""
+    def execute(self, statements: str, database: str = "postgres") -> tuple[Any, ...]:
+        """Run statements outside a transaction of ours; return the last one's first row."""
         connection = _connect(self.port, database)
         connection.autocommit = True
         try:
-            connection.cursor().execute(statements)
+            cursor = connection.cursor()
+            cursor.execute(statements)
+            return (cursor.fetchone() or ()) if cursor.description else ()
         finally:
             connection.close()
+
+
+class Spares:
+    """Migrated databases without a row: a test takes one and gives it back."""
+
+    def __init__(self, server: PostgresServer, template: str, tables: Sequence[str]) -> None:
+        self._server = server
+        self._template = template
+        self._tables = tables
+        self._shape = server.shape(template)
+        self._names: list[str] = []
+
+    def take(self) -> str:
+        """Return the name of a database without a row."""
+        return self._names.pop() if self._names else self._server.create(template=self._template)
+
+    def give_back(self, name: str) -> None:
+        """Empty it for the next test; drop it when this one changed its tables."""
+        if self._server.shape(name) == self._shape:
+            self._server.empty(name, self._tables)
+            self._names.append(name)
+        else:
+            self._server.drop(name)
 
 
 @contextmanager

@@ -63,6 +63,7 @@ WRONG = {
     "POLYDOCK_CLOCK": ["fast", "rate:0"],
     "POLYDOCK_DATABASE_URL": [
         CANARY,
+        "sqlite://",
         f"mysql://polydock:{CANARY}@db/polydock",
         f"postgres://polydock:{CANARY}@db/polydock",
         f"postgresql+psycopg2://polydock:{CANARY}@db:{CANARY}/polydock",
@@ -101,8 +102,9 @@ def test_every_wrong_value_is_named_at_once(environ: pytest.MonkeyPatch) -> None
     [
         "postgresql+psycopg2://polydock:p%40ss@db:5432/polydock?sslmode=require",
         "postgresql://db/polydock",
+        "postgresql://polydock:p/s#s:w?rd@[::1]:5432/polydock",  # pragma: allowlist secret
+        "postgresql+psycopg2:///polydock?host=/var/run/postgresql",
         "sqlite:////var/lib/polydock.db",
-        "sqlite://",
     ],
 )
 def test_a_database_may_be_postgres_or_sqlite(environ: pytest.MonkeyPatch, url: str) -> None:
@@ -125,7 +127,9 @@ def test_a_database_may_be_postgres_or_sqlite(environ: pytest.MonkeyPatch, url: 
     ],
 )
 def test_only_a_lagoon_on_this_machine_is_the_stand_in(
-    environ: pytest.MonkeyPatch, url: str, is_simulated: bool  # noqa: FBT001 - a case
+    environ: pytest.MonkeyPatch,
+    url: str,
+    is_simulated: bool,  # noqa: FBT001 - a case
 ) -> None:
     environ.setenv("LAGOON_API_URL", url)
     assert load_settings().is_simulated is is_simulated

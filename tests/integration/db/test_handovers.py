@@ -207,6 +207,16 @@ def test_a_run_that_ends_lets_go_of_its_rows(database: Database) -> None:
         assert (row.run_id, row.started_at, row.ended_at) == ("run-1", NOW, NOW + SECOND)
 
 
+def test_a_run_that_ended_by_itself_lets_go_of_its_rows_too(database: Database) -> None:
+    instance_id = new_instance(database)
+    (chunk,) = give(database)
+    handovers.start(database, chunk.handover_id, Kind.PROVISION, "run-1", NOW)
+    handovers.end_of_run(database, "another run", NOW)
+    assert instance_row(database, instance_id).handed_until is not None
+    handovers.end_of_run(database, "run-1", NOW)
+    assert instance_row(database, instance_id).handed_until is None
+
+
 def test_a_launchpad_run_brings_a_hand_over_of_its_own(database: Database) -> None:
     handovers.start(database, "mine", Kind.REMOVE, "run-9", NOW)
     with database.read() as session:

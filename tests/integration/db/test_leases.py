@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import func, select
 
 from polydock_pipelines.db.database import Database
-from polydock_pipelines.db.leases import LEASE, Held, apply, claim, renew
+from polydock_pipelines.db.leases import LEASE, Held, apply, claim, renew, set_aside
 from polydock_pipelines.db.models.instances import AppInstance, StatusTransition
 from polydock_pipelines.db.models.operations import OutboxEvent
 from polydock_pipelines.lifecycle.outcome import Done, Facts, Failed, Unreachable, Waiting
@@ -159,6 +159,31 @@ def test_a_lease_that_is_renewed_stays_ours(database: Database) -> None:
     renew(a_book(database), [taken.token], NOW + 50 * SECOND)
     assert claim(a_book(database), instance_id, NOW + 100 * SECOND) is None
     renew(a_book(database), [], NOW)
+
+
+# -- set aside
+
+
+def test_an_instance_that_is_set_aside_is_due_later_with_a_reason_and_keeps_its_time(
+    database: Database,
+) -> None:
+    instance_id = new_instance(database, attempt=2, handed_until=NOW + SECOND)
+    before, until = instance_row(database, instance_id), NOW + timedelta(minutes=5)
+    set_aside(a_book(database), instance_id, NOW, until=until, reason="a key is missing")
+    row = instance_row(database, instance_id)
+    assert (row.status, row.next_check_at, row.attempt) == ("pending-pre-create", until, 2)
+    assert (row.status_message, row.handed_until) == ("a key is missing", None)
+    assert before.deadline is not None
+    assert row.deadline == before.deadline + timedelta(minutes=5)
+
+
+def test_what_is_held_or_rests_is_not_set_aside(database: Database) -> None:
+    busy, resting = new_instance(database), new_instance(database, status="removed")
+    held(database, busy)
+    for instance_id in (busy, resting, 4711):
+        set_aside(a_book(database), instance_id, NOW, until=NOW + SECOND, reason="no")
+    assert instance_row(database, busy).next_check_at == NOW
+    assert instance_row(database, resting).next_check_at is None
 
 
 # -- apply

@@ -7,7 +7,7 @@ import psycopg2
 import pytest
 
 from tests import postgres
-from tests.postgres import PostgresError, PostgresServer, running_postgres
+from tests.postgres import PostgresError, PostgresServer, Spares, running_postgres
 
 
 @pytest.mark.parametrize(
@@ -42,7 +42,7 @@ def test_a_postgres_that_cannot_start_is_said_in_a_sentence(tmp_path: Path) -> N
         (tmp_path / name).write_text("#!/bin/sh\necho it is broken >&2; exit 1\n")
         (tmp_path / name).chmod(0o755)
     with (
-        pytest.raises(PostgresError, match="initdb .* failed: it is broken|cannot be run"),
+        pytest.raises(PostgresError, match=r"initdb .* failed: it is broken|cannot be run"),
         running_postgres(tmp_path),
     ):
         pass
@@ -54,7 +54,17 @@ def test_an_emptied_database_counts_from_one_again(
     name = postgres.create(template=postgres_template)
     insert = "INSERT INTO product_types (name, slug) VALUES ('CMS', 'cms') RETURNING id"
     for _ in range(2):
-        postgres.execute(insert, name)
-        postgres.execute("DO $$ BEGIN ASSERT (SELECT max(id) FROM product_types) = 1; END $$", name)
+        assert postgres.execute(insert, name) == (1,)
         postgres.empty(name, ["product_types"])
     postgres.drop(name)
+
+
+def test_a_database_whose_tables_were_changed_is_not_given_to_another_test(
+    postgres: PostgresServer, spares: Spares
+) -> None:
+    changed = spares.take()
+    postgres.execute("DROP TABLE alembic_version", changed)
+    spares.give_back(changed)
+    with pytest.raises(psycopg2.OperationalError, match="does not exist"):
+        postgres.execute("SELECT 1", changed)
+    assert spares.take() != changed

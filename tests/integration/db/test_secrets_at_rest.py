@@ -132,6 +132,6 @@ def test_a_key_that_is_not_known_refuses_with_a_sentence_and_takes_no_lease(
 
 
 def test_the_same_secret_looks_different_in_each_row(database: Database) -> None:
-    ids = [new_instance(database, password="same") for _ in range(2)]
+    ids = [new_instance(database, password="same") for _ in range(2)]  # pragma: allowlist secret
     sealed = {instance_row(database, instance_id).admin_password for instance_id in ids}
     assert len(sealed) == 2

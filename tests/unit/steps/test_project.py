@@ -58,6 +58,19 @@ def test_our_own_project_keeps_its_name() -> None:
     assert outcome == Done(Facts(name=NAME))
 
 
+def test_a_name_that_is_hidden_from_us_is_somebodys() -> None:
+    hidden = FakeLagoon(failing={"project_by_name": [RefusedError("not yours to see")]})
+    outcome = project.settle_name(an_instance(), a_world(hidden).ports)
+    assert isinstance(outcome, Done)
+    assert outcome.facts.name != NAME
+
+
+def test_when_every_variant_is_taken_the_attempt_fails_and_may_be_repeated() -> None:
+    hidden = FakeLagoon(failing={"project_by_name": [RefusedError("no")] * project.MOST_VARIANTS})
+    outcome = project.settle_name(an_instance(), a_world(hidden).ports)
+    assert outcome == Failed(f"Lagoon has projects named {NAME} and 10 variants of it")
+
+
 # -- create
 
 
