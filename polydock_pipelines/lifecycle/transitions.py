@@ -40,7 +40,7 @@ class Change:
     message: str = ""
     """What the instance does now, for its status line."""
     stage: str | None = None
-    """The stage that is entered anew: its clock, attempts and intents begin. None: none is."""
+    """The stage that is entered anew: its clock and attempts begin. None: none is."""
     due_at: datetime | None = None
     """When somebody must look again; None when it rests."""
     attempt: int = 0
