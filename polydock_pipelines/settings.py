@@ -2,6 +2,7 @@
 
 import functools
 import os
+import re
 from pathlib import Path
 from typing import Annotated
 from urllib.parse import urlsplit
@@ -12,7 +13,11 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from polydock_pipelines.clock import Clock, ClockError, parse_clock
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
-DATABASES = ("postgresql+psycopg2", "postgresql", "sqlite")
+DATABASE = re.compile(
+    r"sqlite:///[^?]+|postgresql(\+psycopg2)?://"
+    r"([^:/]*(:[^@]*)?@)?(\[[^/?]+\]|[^/:?]*)(:\d+)?(/[^?]*)?(\?.*)?"
+)
+"""As SQLAlchemy reads it: a password may hold any sign but an @."""
 
 
 class SettingsError(Exception):
@@ -120,6 +125,7 @@ class Settings(BaseSettings):
         validation_alias="POLYDOCK_PROJECT_GRACE_DAYS",
         description="Days between a removal and the deletion of its Lagoon project",
     )
+
     @field_validator("secret_keys", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
@@ -139,10 +145,8 @@ class Settings(BaseSettings):
     @field_validator("database_url")
     @classmethod
     def _a_database(cls, value: str) -> str:
-        scheme, separator, _ = value.partition("://")
-        is_known = separator and scheme in DATABASES
-        if value and not (is_known and (scheme == "sqlite" or _has_host(value))):
-            raise ValueError("expected postgresql+psycopg2://USER:PASSWORD@HOST:PORT/NAME")
+        if value and not DATABASE.fullmatch(value):
+            raise ValueError("expected postgresql+psycopg2://… or sqlite:///FILE")
         return value
 
     @field_validator("public_url", "dagster_url", "lagoon_api_url")
@@ -156,7 +160,9 @@ class Settings(BaseSettings):
     @classmethod
     def _a_mail_server(cls, value: str) -> str:
         if not (value.startswith("smtp://") and _has_host(value)):
-            raise ValueError("expected smtp://USER:PASSWORD@HOST:PORT?tls=starttls")
+            raise ValueError(
+                "expected smtp://HOST:PORT, with user and password before the host if need be"
+            )
         return value
 
     @property

@@ -17,6 +17,18 @@ SMALL = 20
 """Up to so many instances, each gets a materialization of its own at once."""
 MOST_AT_A_TICK = 50
 MOST_ROWS = 200
+COLUMNS = dg.TableSchema(
+    [
+        dg.TableColumn("project", "string"),
+        dg.TableColumn("stage", "string"),
+        dg.TableColumn("outcome", "string"),
+        dg.TableColumn("status", "string"),
+        dg.TableColumn("seconds", "float"),
+        dg.TableColumn("message", "string"),
+        dg.TableColumn("instance", "string"),
+    ]
+)
+"""Said outright, because Dagster cannot tell them from a table without a row."""
 
 PARTITIONS = dg.DynamicPartitionsDefinition(name="app_instance")
 """Keys are the instances' uuids."""
@@ -93,7 +105,7 @@ def table(visits: Sequence[Visit]) -> dg.TableMetadataValue:
         )
         for v in ordered
     ]
-    return dg.MetadataValue.table(rows)
+    return dg.MetadataValue.table(rows, schema=COLUMNS)
 
 
 def catch_up(db: Database) -> list[dg.AssetMaterialization]:

@@ -2,7 +2,7 @@
 
 import smtplib
 import sys
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from typing import Annotated
@@ -13,7 +13,7 @@ import typer
 from sqlalchemy import select
 from sqlalchemy.exc import SQLAlchemyError
 
-from polydock_pipelines.cli.output import print_json, sentences
+from polydock_pipelines.cli.output import one_line, print_json, sentences
 from polydock_pipelines.clients.lagoon.client import LagoonClient
 from polydock_pipelines.clients.lagoon.organizations import Organization
 from polydock_pipelines.db import schema
@@ -66,19 +66,27 @@ def doctor(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] 
     else:
         for finding in findings:
             mark = "✔" if finding.verdict == OK else "✘"
-            sys.stdout.write(f"{mark} {finding.what:<22} {finding.text}\n")
+            sys.stdout.write(f"{mark} {finding.what:<22} {one_line(finding.text)}\n")
     if any(finding.verdict == BAD for finding in findings):
         raise typer.Exit(1)
 
 
 def all_findings(settings: Settings) -> Generator[Finding]:
     """Examine everything, in the order in which faults hide each other."""
+    settings.make_clock()
     with _database(settings) as database:
-        yield examine("database", lambda: _answers(database, settings))
-        yield examine("migrations", lambda: _migrated(database))
-        yield examine("secrets", lambda: _secrets(database))
-        with open_lagoon(settings) as lagoon:
-            yield from _lagoon(database, lagoon, settings)
+        found = [
+            examine("database", lambda: _answers(database, settings)),
+            examine("migrations", lambda: _migrated(database)),
+        ]
+        yield from found
+        # Of a database that cannot be read we know nothing; to advise a catalogue would mislead.
+        is_readable = all(finding.verdict == OK for finding in found)
+        stores = _stores(database) if is_readable else None
+        if stores is not None:
+            yield examine("secrets", lambda: _secrets(database, stores))
+    with open_lagoon(settings) as lagoon:
+        yield from _lagoon(lagoon, settings, stores)
     yield examine("SSH commands", lambda: _ssh(settings))
     yield examine("SMTP", lambda: _smtp(settings))
     yield examine("Dagster webserver", lambda: _webserver(settings))
@@ -107,33 +115,29 @@ def _migrated(database: Database) -> str:
 
 
 def _stores(database: Database) -> list[Store]:
-    try:
-        schema.require(database)
-    except (SchemaError, SQLAlchemyError):
-        return []
     with database.read() as session:
         return list(session.scalars(select(Store).order_by(Store.key)))
 
 
-def _secrets(database: Database) -> str:
-    stores = [store for store in _stores(database) if store.deploy_key]
-    for store in stores:
-        if store.deploy_key:
-            database.vault.open(deploy_key(store), store.deploy_key)
-    return f"the deploy keys of {len(stores)} stores can be read"
+def _secrets(database: Database, stores: Sequence[Store]) -> str:
+    sealed = [(deploy_key(store), store.deploy_key) for store in stores if store.deploy_key]
+    for place, key in sealed:
+        database.vault.open(place, key)
+    return f"the deploy keys of {len(sealed)} stores can be read"
 
 
-def _lagoon(database: Database, lagoon: LagoonClient, settings: Settings) -> Generator[Finding]:
+def _lagoon(
+    lagoon: LagoonClient, settings: Settings, stores: Sequence[Store] | None
+) -> Generator[Finding]:
     found = examine("Lagoon", lambda: _version(lagoon, settings))
     yield found
     if found.verdict == BAD:
         return
     yield examine("Lagoon user", lambda: _user(lagoon))
-    stores = _stores(database)
-    if not stores:
+    if stores is not None and not stores:
         advice = "no store yet; run `polydock catalog apply FILE`"
         yield Finding("Lagoon organization", BAD, advice)
-    for store in stores:
+    for store in stores or ():
         yield examine(f"store {store.key}", lambda store=store: _store(lagoon, store))
 
 
@@ -231,6 +235,8 @@ def _graphql(settings: Settings, query: str) -> dict[str, object]:
 
 def _webserver(settings: Settings) -> str:
     data = _graphql(settings, "query { version }")
+    if "version" not in data:
+        raise FaultError(f"{settings.dagster_url} is no Dagster; see POLYDOCK_DAGSTER_URL")
     return f"version {data['version']} at {settings.dagster_url}"
 
 
@@ -244,7 +250,8 @@ def _daemon(settings: Settings) -> str:
 
 def daemon_health(data: dict[str, object]) -> dict[str, bool]:
     """Return the health of each daemon that is needed, by name."""
-    instance = data["instance"]
-    assert isinstance(instance, dict)  # noqa: S101 - the shape of Dagster's own schema
-    statuses = instance["daemonHealth"]["allDaemonStatuses"]
-    return {s["daemonType"]: bool(s["healthy"]) for s in statuses if s["required"]}
+    match data:
+        case {"instance": {"daemonHealth": {"allDaemonStatuses": [*statuses]}}}:
+            return {s["daemonType"]: bool(s["healthy"]) for s in statuses if s["required"]}
+        case _:
+            raise FaultError("the webserver does not tell; is it a Dagster of our version?")

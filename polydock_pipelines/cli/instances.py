@@ -8,7 +8,16 @@ import typer
 
 from polydock_pipelines.actions.operate import Asked, remove_instance, retry_instance
 from polydock_pipelines.actions.read_instances import Story, list_instances, tell
-from polydock_pipelines.cli.output import opened, print_json, print_pairs, print_table
+from polydock_pipelines.cli.output import (
+    BAD_USAGE,
+    fail,
+    one_line,
+    opened,
+    print_json,
+    print_pairs,
+    print_table,
+)
+from polydock_pipelines.lifecycle.table import STATUSES
 from polydock_pipelines.settings import settings
 from polydock_pipelines.wiring import open_book
 
@@ -26,6 +35,8 @@ def list_(
     as_json: Json = False,
 ) -> None:
     """List instances, the newest first."""
+    if status and status not in STATUSES:
+        fail(f"there is no status {status}; statuses are {', '.join(STATUSES)}", BAD_USAGE)
     with opened() as db:
         lines = list_instances(db, status=status or None, failed_only=failed, limit=limit)
     if as_json:
@@ -33,7 +44,9 @@ def list_(
         return
     rows = [(i.name, i.store, i.app, i.status, i.group, i.since, i.message) for i in lines]
     columns = ("project", "store", "app", "status", "group", "since", "message")
-    print_table(columns, rows, "No instances. `polydock register` makes one.")
+    is_all = not (status or failed)
+    empty = "No instances. `polydock register` makes one." if is_all else "No instance like that."
+    print_table(columns, rows, empty)
 
 
 @app.command()
@@ -49,7 +62,7 @@ def show(which: Which, as_json: Json = False) -> None:
 
 def _print(story: Story) -> None:
     line = story.line
-    sys.stdout.write(f"{line.name}  {line.status}\n{line.message}\n\n")
+    sys.stdout.write(f"{line.name}  {line.status}\n{one_line(line.message)}\n\n")
     print_pairs(
         {"uuid": line.uuid, "app": f"{line.store}/{line.app}", "group": line.group}
         | {"url": line.app_url}

@@ -11,6 +11,7 @@ from typing import Any, NoReturn
 import typer
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 from sqlalchemy.exc import OperationalError
 
 from polydock_pipelines.actions.operate import NotAllowedError, UnknownInstanceError
@@ -20,13 +21,12 @@ from polydock_pipelines.db import schema
 from polydock_pipelines.db.database import Database
 from polydock_pipelines.db.schema import SchemaError
 from polydock_pipelines.db.vault import VaultError
+from polydock_pipelines.intake.schemas import is_control
 from polydock_pipelines.ports import PortError
 from polydock_pipelines.settings import SettingsError
 from polydock_pipelines.wiring import open_database
 
 BAD_USAGE = 2
-WIDE = 200
-"""Columns of a table that goes to a file or a pipe."""
 EXPECTED = (
     ClockError,
     GroupError,
@@ -42,7 +42,7 @@ EXPECTED = (
 
 def fail(message: str, code: int = 1) -> NoReturn:
     """Print one line on stderr and leave."""
-    sys.stderr.write(f"polydock: {message}\n")
+    sys.stderr.write(f"polydock: {one_line(message)}\n")
     raise typer.Exit(code)
 
 
@@ -82,11 +82,16 @@ def print_json(value: object) -> None:
     sys.stdout.write(json.dumps(value, default=_plain, indent=2, ensure_ascii=False) + "\n")
 
 
+def one_line(text: str) -> str:
+    """Return *text* in one line, without what a terminal would obey."""
+    return "".join("�" if is_control(sign) else sign for sign in " ".join(text.split()))
+
+
 def moment(value: object) -> str:
     """Show a cell: times to the second, nothing for None."""
     if isinstance(value, datetime):
         return f"{value:%Y-%m-%d %H:%M:%S}"
-    return "" if value is None else str(value)
+    return "" if value is None else one_line(str(value))
 
 
 def print_table(columns: Sequence[str], rows: Sequence[Sequence[object]], empty: str) -> None:
@@ -94,12 +99,29 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[object]], empty:
     if not rows:
         sys.stdout.write(f"{empty}\n")
         return
+    cells = [[moment(cell) for cell in row] for row in rows]
+    if sys.stdout.isatty():
+        _print_folded(columns, cells)
+    else:
+        _print_lines([columns, *cells])
+
+
+def _print_folded(columns: Sequence[str], cells: Sequence[Sequence[str]]) -> None:
     table = Table(box=None, header_style="bold", pad_edge=False)
     for column in columns:
         table.add_column(column, overflow="fold")
-    for row in rows:
-        table.add_row(*(moment(cell) for cell in row))
-    Console(width=None if sys.stdout.isatty() else WIDE).print(table)
+    for row in cells:
+        # Texts, not strings: what people wrote is no markup.
+        table.add_row(*(Text(cell) for cell in row))
+    Console().print(table)
+
+
+def _print_lines(cells: Sequence[Sequence[str]]) -> None:
+    """Print one line a row, for files and pipes: nothing is folded that somebody may search."""
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    for row in cells:
+        padded = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
+        sys.stdout.write("  ".join(padded).rstrip() + "\n")
 
 
 def print_pairs(pairs: Mapping[str, Any]) -> None:

@@ -56,16 +56,19 @@ def register(
         signup = RegisterBody.model_validate(body).signup()
     except ValidationError as error:
         fail(sentence(error), BAD_USAGE)
-    chosen = settings()
-    now = chosen.make_clock().now()
     with opened() as db:
+        chosen = settings()
+        now = chosen.make_clock().now()
         taken = take(db, signup, now, simulation=simulation_of(chosen))
         if taken.instance_uuid is not None:
             with open_launcher(chosen) as launcher:
                 launch_provisioning(db, launcher, now)
+        (line,) = list_registrations(db, uuid=taken.uuid)
     if as_json:
         print_json(taken)
-    else:
+    if taken.status == "failed":
+        fail(f"{taken.uuid} failed: {line.result}")
+    if not as_json:
         sys.stdout.write(f"{taken.uuid} is {taken.status}\n")
         sys.stdout.write(f"See how it goes: polydock registrations show {taken.uuid}\n")
 

@@ -19,6 +19,8 @@ from polydock_pipelines.lifecycle.transitions import Change, deadline
 
 LONGEST_MESSAGE = 2000
 GRACE = timedelta(days=14)
+AFTER_OUTAGE = timedelta(minutes=10)
+"""What a stage has left at least when Lagoon is back: a polled one was not looked at meanwhile."""
 
 
 @dataclass(frozen=True)
@@ -81,7 +83,8 @@ def _place(row: AppInstance, change: Change, now: datetime) -> None:
         row.next_check_at = row.deadline = None
         return
     if change.is_endpoint_away and change.due_at and row.deadline:
-        row.deadline += change.due_at - now  # its clock stands still while Lagoon is away
+        moved = row.deadline + (change.due_at - now)  # its clock stands still while Lagoon is away
+        row.deadline = max(moved, change.due_at + AFTER_OUTAGE)
     row.next_check_at = change.due_at or row.next_check_at
 
 

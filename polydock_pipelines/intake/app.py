@@ -197,7 +197,7 @@ class LastResort:
         try:
             await self._app(scope, receive, send)
         except Exception as error:  # noqa: BLE001 - the edge of the service; it is recorded
-            LOG.error("unexpected %s; %s", type(error).__name__, _way_to(error))
+            LOG.error("unexpected %s; %s", type(error).__name__, _way_to(error))  # noqa: TRY400 - no text
             await failed(500, UNEXPECTED)(scope, receive, send)
 
 

@@ -26,9 +26,13 @@ OVERRIDES = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 INVISIBLE = ("C", "Z")
 
 
+def is_control(sign: str) -> bool:
+    """Whether a character is no text; joiners are, since emoji and Persian names hold some."""
+    return unicodedata.category(sign) in UNWANTED or sign in OVERRIDES
+
+
 def _clean(text: str) -> str:
-    """Refuse what is no text; joiners stay, since emoji and Persian names hold some."""
-    if any(unicodedata.category(sign) in UNWANTED or sign in OVERRIDES for sign in text):
+    if any(map(is_control, text)):
         raise ValueError("must not hold control characters")
     return text
 

@@ -100,7 +100,7 @@ def test_every_wrong_value_is_named_at_once(environ: pytest.MonkeyPatch) -> None
 @pytest.mark.parametrize(
     "url",
     [
-        "postgresql+psycopg2://polydock:p%40ss@db:5432/polydock?sslmode=require",
+        "postgresql+psycopg2://me:p%40ss@db:5432/x?sslmode=require",  # pragma: allowlist secret
         "postgresql://db/polydock",
         "postgresql://polydock:p/s#s:w?rd@[::1]:5432/polydock",  # pragma: allowlist secret
         "postgresql+psycopg2:///polydock?host=/var/run/postgresql",

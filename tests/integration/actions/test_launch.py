@@ -73,9 +73,7 @@ def test_a_run_that_never_begins_is_replaced(database: Database) -> None:
     assert launch_provisioning(database, launcher, later) == "run-2"
 
 
-@pytest.mark.parametrize(
-    "error", [PortError("refused"), EndpointError("away", endpoint="dagster")]
-)
+@pytest.mark.parametrize("error", [PortError("refused"), EndpointError("away", endpoint="dagster")])
 def test_a_launch_that_fails_frees_its_rows_at_once(database: Database, error: PortError) -> None:
     rows = waiting(database, 3)
     launcher = FakeLauncher(failing=[error])

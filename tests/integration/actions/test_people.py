@@ -159,7 +159,10 @@ def test_names_of_a_user_are_never_overwritten(database: Database) -> None:
 
 def test_sixteen_groups_of_one_name_at_once_get_sixteen_slugs(database: Database) -> None:
     made = together(
-        *(lambda n=n: create_group(database, "Trials", f"p{n}@example.com", START) for n in range(16))
+        *(
+            lambda n=n: create_group(database, "Trials", f"p{n}@example.com", START)
+            for n in range(16)
+        )
     )
     assert sorted(map(str, made)) == sorted(["trials", *(f"trials-{n}" for n in range(1, 16))])
 

@@ -236,9 +236,7 @@ def test_sixteen_people_of_one_name_get_groups_of_their_own(database: Database) 
 
 def test_sixteen_people_who_want_one_name_get_sixteen(database: Database) -> None:
     offer(database, naming={"mode": "custom", "prefix": "cms"})
-    wishes = [
-        replace(ASKED, email=f"p{n}@example.com", project_name="My Site!") for n in range(16)
-    ]
+    wishes = [replace(ASKED, email=f"p{n}@example.com", project_name="My Site!") for n in range(16)]
     at_once(database, wishes)
     names = [row.name for row in instances(database)]
     assert Counter(names).most_common(1)[0][1] == 1

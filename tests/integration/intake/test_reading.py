@@ -27,7 +27,7 @@ from tests.makers import (
 )
 
 LOGIN = "https://trial.example.com/user/reset/1/Canary4711/login"
-PASSWORD = "Generated4Canary"
+PASSWORD = "Generated4Canary"  # pragma: allowlist secret
 VALID_UNTIL = START + timedelta(hours=24)
 PERSON = {"user_first_name": "Ada", "user_last_name": "Lovelace", "user_email": "ada@example.com"}
 LAGOON = {

@@ -15,7 +15,7 @@ from polydock_pipelines.db.models.offers import Variable
 from polydock_pipelines.db.models.people import User
 from polydock_pipelines.db.models.requests import Registration
 from tests.integration.actions.tables import counts, dump
-from tests.integration.intake.door import SETTINGS, APP, Door, Street, body, offer, opened, without
+from tests.integration.intake.door import APP, SETTINGS, Door, Street, body, offer, opened, without
 
 CANARY = "Canary4711"
 FAILED = "Failed to process registration."
@@ -72,12 +72,12 @@ def test_json_may_be_called_by_its_other_names(door: Door, kind: str) -> None:
 
 NAMES = (
     "דוד",
-    "محمد\u200cرضا",
+    "\u0645\u062d\u0645\u062f\u200c\u0631\u0636\u0627",
     "\u200fشيرين\u200f",
     "👩\u200d💻 Grace 🏳️\u200d🌈",
-    "Zoë O’Hara-Ño",
+    "Zoë O'Hara-Ño",
     "李明",
-    "𝒢race",
+    "\U0001d4a2race",
     "<b>Grace</b>",
     "Robert'); DROP TABLE users;--",
     "{{ 7 * 7 }}",
@@ -143,13 +143,13 @@ def test_optional_fields_may_be_null(door: Door) -> None:
 
 
 def test_any_answer_about_product_news_is_an_answer(door: Door) -> None:
-    given = {True: True, False: False, 1: True, 0: False, "on": True, "no": False, "": False}
-    for opt_in in (True, False, 1, 0, "on", "no", "", "¤" * 999):
+    answers = ((True, 1, "on", "¤" * 999), (False, 0, "no", ""))
+    for opt_in, meaning in [(x, True) for x in answers[0]] + [(x, False) for x in answers[1]]:
         assert door.register(opt_in_to_product_updates=opt_in).status_code == 202
         with door.db.read() as session:
             newest = session.scalars(select(Registration).order_by(Registration.id.desc())).first()
         assert newest is not None
-        assert newest.request["opt_in_to_product_updates"] is given.get(opt_in, True)
+        assert newest.request["opt_in_to_product_updates"] is meaning
 
 
 @pytest.mark.parametrize(
@@ -235,7 +235,7 @@ def test_the_same_key_for_another_body_is_refused(door: Door) -> None:
 
 @pytest.mark.parametrize("key", ["k" * 255, "ключ".encode().decode("latin-1"), "' OR 1=1 --"])
 def test_a_key_may_be_any_text(door: Door, key: str) -> None:
-    headers = {"Idempotency-Key": key.encode("latin-1")}
+    headers = {b"Idempotency-Key": key.encode("latin-1")}
     for _ in range(2):
         answer = door.http.post("/api/register", json=body(), headers=headers)
         assert answer.status_code == 202, answer.text
@@ -283,9 +283,7 @@ def test_a_round_of_tries_shows_each_result(street: Street, database: Database) 
     offer(database)
     settings = SETTINGS.model_copy(update={"register_simulate_round_robin": True})
     with opened(street, database, settings) as door:
-        results = [
-            door.read(door.register().json()["id"]).json()["result_data"] for _ in range(3)
-        ]
+        results = [door.read(door.register().json()["id"]).json()["result_data"] for _ in range(3)]
     assert [result["result_type"] for result in results] == [
         "trial_registered",
         "trial_created",

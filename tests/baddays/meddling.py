@@ -1,0 +1,69 @@
+"""Ports that somebody watches: a hook is told before and after each call, and may do its worst."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any, cast
+
+from polydock_pipelines.ports import Lagoon, Ports, Shell
+
+Hook = Callable[[str], None]
+"""Told `before projects.add_project`, then `after projects.add_project`; `shell.run` alike."""
+
+
+class WorkerDiedError(BaseException):
+    """The process is gone: nothing catches this, nothing is written any more."""
+
+
+@dataclass
+class _Watched:
+    inner: object
+    label: str
+    hook: Hook
+
+    def __getattr__(self, name: str) -> Any:
+        method = getattr(self.inner, name)
+
+        def call(*args: object, **options: object) -> object:
+            self.hook(f"before {self.label}.{name}")
+            answer = method(*args, **options)
+            self.hook(f"after {self.label}.{name}")
+            return answer
+
+        return call
+
+
+@dataclass
+class _WatchedLagoon:
+    inner: Lagoon
+    hook: Hook
+
+    def __getattr__(self, name: str) -> _Watched:
+        return _Watched(getattr(self.inner, name), name, self.hook)
+
+
+def watched(ports: Ports, hook: Hook) -> Ports:
+    """Return *ports* with *hook* around each call to the outside."""
+    return replace(
+        ports,
+        lagoon=cast("Lagoon", _WatchedLagoon(ports.lagoon, hook)),
+        shell=watched_shell(ports.shell, hook),
+    )
+
+
+def watched_shell(shell: Shell, hook: Hook) -> Shell:
+    """Return *shell* with *hook* around each command."""
+    return cast("Shell", _Watched(shell, "shell", hook))
+
+
+def once(moment: str, act: Callable[[], object], *, time: int = 1) -> Hook:
+    """Return a hook that acts at the *time*-th occurrence of *moment*, and at no other."""
+    seen = 0
+
+    def hook(now: str) -> None:
+        nonlocal seen
+        if now == moment:
+            seen += 1
+            if seen == time:
+                act()
+
+    return hook

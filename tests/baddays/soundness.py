@@ -1,0 +1,110 @@
+"""What must hold after every day, however bad: looked up in our tables and in Lagoon."""
+
+import json
+from collections import Counter
+from itertools import pairwise
+
+from sqlalchemy import select
+
+from polydock_pipelines.actions.read_registration import read_registration
+from polydock_pipelines.db.database import Database
+from polydock_pipelines.db.models.instances import AppInstance, InstanceLog, StatusTransition
+from polydock_pipelines.db.models.operations import OutboxEvent
+from polydock_pipelines.db.models.requests import Registration
+from polydock_pipelines.db.places import admin_password
+from polydock_pipelines.lifecycle.instance import bulk_id
+from polydock_pipelines.lifecycle.table import UNSTABLE
+from tests.baddays.driver import Driver
+from tests.baddays.offers import CANARIES
+from tests.makers import GIT_URL
+
+SOMEBODYS = "somebody's"
+"""The bulk id of builds that a test starts behind our back."""
+
+
+def assert_sound(driver: Driver) -> None:
+    """Assert what holds for every instance and registration, whatever happened."""
+    with driver.database.read() as session:
+        rows = list(session.scalars(select(AppInstance)))
+    for row in rows:
+        _assert_owner_and_deadline(row)
+        _assert_story_without_gaps(driver.database, row)
+        _assert_one_build_a_generation(driver, row)
+    _assert_one_project_each(driver, rows)
+    _assert_registrations(driver)
+    _assert_no_secret(driver.database, rows)
+
+
+def _assert_owner_and_deadline(row: AppInstance) -> None:
+    times = (row.next_check_at, row.deadline)
+    if row.status in UNSTABLE:
+        assert None not in times, f"{row.status} has no owner or no deadline: {times}"
+    else:
+        assert times == (None, None), f"{row.status} rests, and yet is due: {times}"
+    assert row.status_message.strip()
+
+
+def _assert_story_without_gaps(database: Database, row: AppInstance) -> None:
+    with database.read() as session:
+        steps = list(
+            session.scalars(
+                select(StatusTransition)
+                .where(StatusTransition.instance_id == row.id)
+                .order_by(StatusTransition.id)
+            )
+        )
+        told = list(
+            session.scalars(
+                select(OutboxEvent.sequence)
+                .where(OutboxEvent.instance_id == row.id, OutboxEvent.registration_id.is_(None))
+                .order_by(OutboxEvent.id)
+            )
+        )
+    assert [a.to_status for a, _ in pairwise(steps)] == [b.from_status for _, b in pairwise(steps)]
+    assert (steps[0].from_status, steps[-1].to_status) == ("new", row.status)
+    assert told == list(range(1, len(steps) + 2))  # one for the creation, one a transition
+    assert row.event_sequence == len(told)
+
+
+def _assert_one_project_each(driver: Driver, rows: list[AppInstance]) -> None:
+    made = [p for p in driver.state("projects")["projects"] if p["gitUrl"] == GIT_URL]
+    marked = Counter(p["metadata"].get("polydock-instance") for p in made)
+    assert len(made) <= len(rows), f"more projects than signups: {[p['name'] for p in made]}"
+    assert all(n == 1 for uuid, n in marked.items() if uuid), f"two for one signup: {marked}"
+
+
+def _assert_one_build_a_generation(driver: Driver, row: AppInstance) -> None:
+    generations = [bulk_id(row.uuid, "deploy", n + 1) for n in range(row.generation)]
+    seen = Counter(build["bulkId"] for build in driver.builds_of(row.uuid))
+    assert set(seen) <= {*generations, SOMEBODYS}, f"builds of no generation: {seen}"
+    assert all(seen[key] <= 1 for key in generations), f"two builds in a generation: {seen}"
+
+
+def _assert_registrations(driver: Driver) -> None:
+    with driver.database.read() as session:
+        rows = list(session.scalars(select(Registration)))
+        by_id = {row.id: row for row in session.scalars(select(AppInstance))}
+    for registration in rows:
+        assert registration.instance_id is not None
+        instance = by_id[registration.instance_id]
+        view = read_registration(driver.database, registration.uuid, driver.clock.now())
+        assert view is not None
+        assert registration.message.strip()
+        if instance.status in UNSTABLE and registration.status == "processing":
+            continue
+        assert view.status in {"success", "failed"}
+        has_url = str(view.result_data.get("app_url", "")).startswith("https://")
+        assert has_url == (view.status == "success"), (instance.status, view.status)
+
+
+def _assert_no_secret(database: Database, rows: list[AppInstance]) -> None:
+    with database.read() as session:
+        texts = [row.status_message for row in rows]
+        texts += session.scalars(select(InstanceLog.message))
+        texts += [json.dumps(payload) for payload in session.scalars(select(OutboxEvent.payload))]
+        for registration in session.scalars(select(Registration)):
+            texts += [registration.message, registration.message_detail]
+    passwords = [database.vault.open(admin_password(r), r.admin_password).reveal() for r in rows]
+    for text in texts:
+        assert "Traceback" not in text
+        assert not [secret for secret in (*CANARIES, *passwords) if secret in text], text

@@ -1,0 +1,116 @@
+"""Each row of the table, played to its end, mended where it failed, and looked at for soundness."""
+
+import pytest
+from sqlalchemy import select, update
+
+from polydock_pipelines.actions.operate import remove_instance, retry_instance
+from polydock_pipelines.db import places
+from polydock_pipelines.db.database import Database
+from polydock_pipelines.db.models.instances import InstanceLog
+from polydock_pipelines.db.models.offers import Store, StoreAppScript
+from polydock_pipelines.lifecycle.secret import Secret
+from polydock_pipelines.lifecycle.table import FAILED, STABLE
+from tests.baddays.conftest import DriverMaker
+from tests.baddays.driver import MINUTE, Driver
+from tests.baddays.soundness import assert_sound
+from tests.baddays.table import CALLS, NAMED, OUTAGES, SHELLS, BadDay
+from tests.makers import VAULT
+
+ON_POSTGRES = [
+    *(day for day in NAMED if day not in (*OUTAGES, *SHELLS)),
+    *(day for day in CALLS if day.name.endswith("drop_after_commit")),
+]
+"""The days on which rows are written, not only waited for."""
+
+
+def rows(days: list[BadDay]) -> list[object]:
+    return [
+        pytest.param(
+            d,
+            id=d.name,
+        )
+        for d in days
+    ]
+
+
+@pytest.mark.parametrize("day", rows([*NAMED, *CALLS]))
+def test_a_bad_day_ends_well_on_sqlite(
+    day: BadDay, sqlite_database: Database, driving: DriverMaker
+) -> None:
+    play(day, sqlite_database, driving)
+
+
+@pytest.mark.parametrize("day", rows(ON_POSTGRES))
+def test_a_bad_day_ends_well_on_postgres(
+    day: BadDay, postgres_database: Database, driving: DriverMaker
+) -> None:
+    play(day, postgres_database, driving)
+
+
+def play(day: BadDay, database: Database, driving: DriverMaker) -> None:
+    driver = driving(database, timeout_s=day.timeout_s, token=day.token)
+    uuid = begin(day, driver)
+    driver.go_on(patience=day.minutes * MINUTE)
+    assert driver.row(uuid).status == day.ends, driver.row(uuid).status_message
+    assert_said(day, driver, uuid)
+    assert_struck(day, driver)
+    assert_sound(driver)
+    if day.ends not in STABLE:
+        mend(day, driver, driving, uuid)
+        driver.go_on()
+        assert driver.row(uuid).status == "running-healthy-claimed"
+        assert_sound(driver)
+    assert len(driver.builds_of(uuid)) == day.builds
+
+
+def begin(day: BadDay, driver: Driver) -> str:
+    driver.simulator.change(**day.cluster)
+    uuid = driver.sign_up(day.offer)
+    if day.strikes_at:
+        driver.go_on(until=driver.stands(uuid, day.strikes_at))
+        assert driver.row(uuid).status == day.strikes_at
+    for fault in day.faults:
+        driver.simulator.fault(fault.match, fault.kind, fault.times)
+    if day.remove_at:
+        driver.go_on(until=driver.stands(uuid, day.remove_at))
+        assert driver.row(uuid).status == day.remove_at
+        remove_instance(driver.database, uuid, driver.clock.now(), by="a test")
+    return uuid
+
+
+def assert_said(day: BadDay, driver: Driver, uuid: str) -> None:
+    row = driver.row(uuid)
+    with driver.database.read() as session:
+        lines = list(
+            session.scalars(select(InstanceLog.message).where(InstanceLog.instance_id == row.id))
+        )
+    places_to_look = lines if day.ends in STABLE else [row.status_message]
+    for words in day.says:
+        assert [text for text in places_to_look if words in text], (words, places_to_look)
+
+
+def assert_struck(day: BadDay, driver: Driver) -> None:
+    left = {fault["match"]: fault["times"] for fault in driver.state("faults")["faults"]}
+    for fault in day.faults:
+        assert left.get(fault.match, 0) < fault.times, f"{fault} never struck"
+
+
+def mend(day: BadDay, driver: Driver, driving: DriverMaker, uuid: str) -> None:
+    """Let somebody take the cause away; an operator retries only what failed."""
+    driver.mend(day.well)
+    if day.mend is not None:
+        driver.in_lagoon(day.mend)
+    if day.token is not None:
+        well = driving(driver.database)
+        driver.ports, driver.eye = well.ports, well.eye
+    with driver.database.write() as session:
+        for stage, text in day.mended_scripts.items():
+            session.execute(
+                update(StoreAppScript).where(StoreAppScript.stage == stage).values(script=text)
+            )
+        if day.mended_key is not None:
+            store = session.scalars(select(Store)).one()
+            store.deploy_key = VAULT.seal(places.deploy_key(store), Secret(day.mended_key))
+    driver.clock.advance(5)
+    if day.ends in FAILED:
+        retry_instance(driver.database, uuid, driver.clock.now(), by="a test")
