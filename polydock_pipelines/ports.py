@@ -2,6 +2,7 @@
 
     PortError               this request failed; the text is a sentence and holds no secret
     |- RefusedError         refused for good: repeating it cannot help
+    |- DeniedError          we may not do or see it, at least not now
     |- NotFoundError        there is no such thing
     |- AlreadyExistsError   something of that name stands already
     '- EndpointError        the service itself is away or does not let us in
@@ -26,6 +27,10 @@ class PortError(Exception):
 
 class RefusedError(PortError):
     """The outside refused for good; somebody must change something first."""
+
+
+class DeniedError(PortError):
+    """We lack the permission, or whoever decides about it is away: Lagoon says the same to both."""
 
 
 class NotFoundError(PortError):

@@ -12,6 +12,7 @@ from polydock_pipelines.db.vault import VaultError
 from polydock_pipelines.lifecycle.outcome import Failed, Outcome, Unreachable
 from polydock_pipelines.lifecycle.table import Kind
 from polydock_pipelines.ports import (
+    DeniedError,
     EndpointError,
     PortError,
     Ports,
@@ -21,6 +22,8 @@ from polydock_pipelines.ports import (
 )
 
 ENDPOINT_PAUSE = timedelta(seconds=30)
+DENIED_ATTEMPTS = 3
+"""A minute and a half: longer than a restart of Lagoon's Keycloak, short for a wrong setting."""
 VAULT_PAUSE = timedelta(minutes=2)
 
 
@@ -112,6 +115,8 @@ def _step(book: Book, ports: Ports, held: Held) -> Outcome | Unreachable | None:
         return Unreachable(str(error), until=ports.clock.now() + ENDPOINT_PAUSE)
     except RefusedError as error:
         return Failed(str(error), is_final=True)
+    except DeniedError as error:
+        return Failed(str(error), attempts=DENIED_ATTEMPTS)
     except PortError as error:
         return Failed(str(error))
 

@@ -11,10 +11,12 @@ from sqlalchemy.orm import Session
 from polydock_pipelines.db.database import Database
 from polydock_pipelines.db.models.people import Membership, User, UserGroup
 from polydock_pipelines.db.models.types import Model
-from polydock_pipelines.lifecycle.naming import sanitise
+from polydock_pipelines.lifecycle.naming import random_id, sanitise
 
 ROLES = {"owner": 40, "admin": 30, "member": 20, "viewer": 10}
 LONGEST_NAME = 255
+MOST_NUMBERED = 50
+"""Groups of one name that are numbered; further ones get random letters."""
 LONGEST_STEM = 200
 TRIALS = " Trials"
 
@@ -97,10 +99,10 @@ def make_group(session: Session, name: str, owner: User, now: datetime) -> UserG
 
 def _free_slug(session: Session, name: str) -> str:
     stem = sanitise(name)[:LONGEST_STEM].strip("-") or "group"
-    taken = set(session.scalars(select(UserGroup.slug).where(UserGroup.slug.like(f"{stem}%"))))
-    if stem not in taken:
-        return stem
-    return next(slug for n in range(1, len(taken) + 2) if (slug := f"{stem}-{n}") not in taken)
+    numbered = [stem, *(f"{stem}-{n}" for n in range(1, MOST_NUMBERED + 1))]
+    taken = set(session.scalars(select(UserGroup.slug).where(UserGroup.slug.in_(numbered))))
+    # Counting all namesakes would cost more with each of them.
+    return next((slug for slug in numbered if slug not in taken), f"{stem}-{random_id(8)}")
 
 
 def list_groups(db: Database) -> list[GroupView]:

@@ -8,8 +8,8 @@ JOBS = {
     Kind.ACTIVATE: "activate_instances",
     Kind.REMOVE: "remove_instances",
 }
-PRIORITY = {Kind.PROVISION: "10", Kind.ACTIVATE: "5", Kind.REMOVE: "0"}
-"""People who wait go before anything else in Dagster's queue."""
+PRIORITY = {Kind.ACTIVATE: "10", Kind.PROVISION: "9", Kind.REMOVE: "0"}
+"""People who wait go before anything else in Dagster's queue; who waits longest, first."""
 MAX_RUNTIME_S = 300
 
 

@@ -6,7 +6,9 @@ from datetime import datetime
 from polydock_pipelines.db.database import Database
 from polydock_pipelines.db.waiting import WaitingRow, rows_waiting
 from polydock_pipelines.lifecycle.table import Kind
-from polydock_pipelines.ports import EnvironmentRef, Lagoon
+from polydock_pipelines.ports import EnvironmentRef, Lagoon, PortError
+
+MOST_ENVIRONMENTS = 200
 
 
 @dataclass(frozen=True)
@@ -18,15 +20,31 @@ class Ended:
 
 
 def ended(db: Database, lagoon: Lagoon, now: datetime) -> Ended:
-    """Look at everything that Lagoon works on for us. EndpointError when it cannot be asked."""
+    """Look at everything that Lagoon works on for us. EndpointError when it cannot be asked.
+
+    People wait for builds, nobody for a removal: trouble with environments hides no ended build.
+    """
     waiting = rows_waiting(db, now)
     builds = [row for row in waiting if row.bulk_id and not row.is_removal]
     leaving = [row for row in waiting if row.is_removal]
-    done = [*_ended_builds(builds, lagoon, now), *_gone(leaving, lagoon, now)]
+    done = _ended_builds(builds, lagoon, now)
+    try:
+        done += _gone(_turn(leaving, now), lagoon, now)
+    except PortError:
+        if not builds:
+            raise
     by_kind: dict[Kind, list[int]] = {}
     for row in done:
         by_kind.setdefault(row.kind, []).append(row.id)
     return Ended(by_kind, len(waiting))
+
+
+def _turn(rows: list[WaitingRow], now: datetime) -> list[WaitingRow]:
+    """Return at most MOST_ENVIRONMENTS of *rows*, others at each look: each costs a check."""
+    if len(rows) <= MOST_ENVIRONMENTS:
+        return rows
+    start = int(now.timestamp()) * MOST_ENVIRONMENTS % len(rows)
+    return (rows + rows)[start : start + MOST_ENVIRONMENTS]
 
 
 def _ended_builds(rows: list[WaitingRow], lagoon: Lagoon, now: datetime) -> list[WaitingRow]:

@@ -3,11 +3,13 @@
 import logging
 import threading
 import time
+import traceback
 from collections.abc import Generator
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
+from pathlib import Path
 
 from sqlalchemy.exc import OperationalError
 
@@ -23,6 +25,7 @@ CHUNK = 500
 """At most so many instances in one run."""
 STOP_TAKING_AFTER_S = 120.0
 BEAT_EVERY_S = 15.0
+MOST_TRACES = 3
 
 
 @dataclass(frozen=True)
@@ -61,6 +64,8 @@ class LegReport:
     visits: list[Visit] = field(default_factory=list[Visit])
     given_back: int = 0
     """Rows that were left for another run, because time was up."""
+    bugs: list[str] = field(default_factory=list[str])
+    """Errors that nobody expected, by kind and place; their texts may hold anything."""
     going_on: int = 0
     """Instances of the chunk that stand in a later leg, whether they came from this one or not."""
 
@@ -72,6 +77,13 @@ class LegReport:
     def last_visits(self) -> list[Visit]:
         """Return the last visit of each instance."""
         return list({v.instance_id: v for v in self.visits}.values())
+
+
+def _place(bug: BaseException) -> str:
+    """Say where a bug is: the last of our own lines that it came through."""
+    lines = traceback.extract_tb(bug.__traceback__)
+    ours = [line for line in lines if "polydock_pipelines" in line.filename] or list(lines)
+    return f"{Path(ours[-1].filename).name}:{ours[-1].lineno}" if ours else "an unknown place"
 
 
 def begin_run(book: Book, ports: Ports, leg: Leg) -> int:
@@ -89,7 +101,7 @@ def begin_run(book: Book, ports: Ports, leg: Leg) -> int:
 def work_leg(book: Book, ports: Ports, leg: Leg) -> LegReport:
     """Take each instance of the chunk that stands in this leg as far as the leg goes.
 
-    Never raises for one instance. A bug in a step is raised at the end, when the others are done.
+    Never raises for one instance: a bug in a step is noted, and the others go on.
     """
     ids = handovers.members(book.db, leg.handover_id, leg.statuses)
     report = LegReport(leg.name)
@@ -103,8 +115,13 @@ def work_leg(book: Book, ports: Ports, leg: Leg) -> LegReport:
                 visits = future.result()
                 report.visits += visits or []
                 report.given_back += visits is None
-    if bugs:
-        raise bugs[0]
+    report.bugs = [f"{type(bug).__name__} at {_place(bug)}" for bug in bugs]
+    for bug in bugs[:MOST_TRACES]:
+        # Without the error's own text, which may hold what nobody should read.
+        trace = "".join(traceback.format_tb(bug.__traceback__))
+        LOG.error("a bug in %s: %s\n%s", leg.name, type(bug).__name__, trace)
+    if report.given_back:
+        handovers.give_back(book.db, leg.handover_id, leg.statuses)
     report.going_on = len(handovers.members(book.db, leg.handover_id, leg.later_statuses))
     return report
 

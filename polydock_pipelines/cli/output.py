@@ -57,6 +57,8 @@ def sentences() -> Generator[None]:
         fail(str(error))
     except OperationalError as error:
         fail(f"the database does not answer: {error.orig}; see POLYDOCK_DATABASE_URL")
+    except OSError as error:
+        fail(f"{error.filename or 'a file'}: {error.strerror or error}; see POLYDOCK_HOME")
 
 
 @contextmanager

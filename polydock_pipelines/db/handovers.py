@@ -174,12 +174,18 @@ def members(db: Database, handover_id: str, statuses: Sequence[str]) -> list[int
         )
 
 
-def give_back(db: Database, handover_id: str) -> None:
-    """Let go of the rows of a hand-over that will not be worked, or not any more."""
+def give_back(db: Database, handover_id: str, statuses: Sequence[str] = ()) -> None:
+    """Let go of the rows of a hand-over that will not be worked, or not any more.
+
+    With *statuses*, of those that stand there only.
+    """
+    which = [AppInstance.handover_id == handover_id]
+    if statuses:
+        which.append(AppInstance.status.in_(statuses))
     with db.write() as session:
         session.execute(
             update(AppInstance)
-            .where(AppInstance.handover_id == handover_id)
+            .where(*which)
             .values(handed_until=None)
             .execution_options(synchronize_session=False)
         )

@@ -100,6 +100,7 @@ def claim(
         write(session, row, change, Writing(now, book.grace, stage=stage.name))
         if change.stage is not None or stage_of(row.status) is None or not _works(row):
             _release(row)
+            row.handed_until = None
             return None
         instance = load_instance(session, row, stage.name, book.db.vault, book.public_url)
         return Held(instance, token, status_before, kind)
@@ -202,6 +203,7 @@ def _position(row: AppInstance, held: Held) -> Position:
             has_owner=row.user_group_id is not None,
             running_before=before if isinstance(before, Resting) else None,
         ),
+        since=row.stage_since,
     )
 
 

@@ -26,10 +26,11 @@ class Unshown:
 
 def take_partitions(db: Database, handover_id: str, limit: int) -> list[str]:
     """Return the uuids of a hand-over that need a partition key and get one below *limit*."""
-    with db.write() as session:
+    with db.read() as session:
         have = session.scalar(
             select(func.count()).select_from(AppInstance).where(AppInstance.has_partition)
         )
+    with db.write() as session:
         rows = session.scalars(
             select(AppInstance)
             .where(AppInstance.handover_id == handover_id, AppInstance.has_partition.is_(False))

@@ -18,12 +18,12 @@ from polydock_pipelines.resources.database import DatabaseResource
 from polydock_pipelines.resources.lagoon import LagoonResource, ShellResource, open_ports
 from polydock_pipelines.settings import settings
 
-Report = list[dict[str, object]]
-"""Visits as plain dictionaries, as they travel between ops."""
+Report = dict[str, list]
+"""Visits as plain dictionaries, and bugs as sentences, as they travel between ops."""
 
 OUTS = {
     "arrived": dg.Out(str, is_required=False, description="The hand-over, when some go on"),
-    "report": dg.Out(list, description="What happened to each instance"),
+    "report": dg.Out(dict, description="What happened to each instance"),
 }
 
 
@@ -93,9 +93,9 @@ def _outputs(
     context.log.info("%s: %s", leg.name, _counts(report.visits))
     if report.going_on:
         yield dg.Output(leg.handover_id, "arrived")
-    visits: Report = [asdict(visit) for visit in report.visits]
+    told: Report = {"visits": [asdict(visit) for visit in report.visits], "bugs": report.bugs}
     metadata = {"visits": len(report.visits), "given_back": report.given_back}
-    yield dg.Output(visits, "report", metadata=metadata)
+    yield dg.Output(told, "report", metadata=metadata)
 
 
 def _counts(visits: list[Visit]) -> str:
@@ -104,16 +104,19 @@ def _counts(visits: list[Visit]) -> str:
     return ", ".join(f"{count} {word}" for word, count in counted.items()) or "nothing to do"
 
 
-@dg.op(description="Write the table of the run; red only when an instance failed for good")
+@dg.op(
+    description="Write the table of the run; red only when an instance failed for good, or met a bug"
+)
 def summarize(
     context: dg.OpExecutionContext,
-    reports: list[list],
+    reports: list[dict],
     database: DatabaseResource,
     lagoon: LagoonResource,
     shell: ShellResource,
 ) -> None:
     """Show what the run did, let go of its rows, and fail for those that failed for good."""
-    visits = [Visit(**visit) for report in reports for visit in report]
+    visits = [Visit(**visit) for report in reports for visit in report["visits"]]
+    bugs = [bug for report in reports for bug in report["bugs"]]
     with database.open() as book, open_ports(lagoon, shell) as ports:
         end_run(book, ports, context.run_id)
     failed = [visit for visit in visits if visit.status in FAILED]
@@ -122,10 +125,12 @@ def summarize(
         "failed for good": len(failed),
         "table": app_instances.table(visits),
     }
-    if failed:
-        reasons = "; ".join(f"{v.name} at {v.stage}: {v.message}" for v in failed[:3])
+    reasons = [f"{v.name} at {v.stage}: {v.message}" for v in failed[:3]]
+    reasons += [f"a bug: {bug}; its place is in the run's stderr" for bug in bugs[:3]]
+    if reasons:
         raise dg.Failure(
-            f"{len(failed)} instances failed for good. {reasons}",
+            f"{len(failed)} instances failed for good, {len(bugs)} met a bug. "
+            + "; ".join(reasons),
             metadata=metadata,
             allow_retries=False,
         )

@@ -48,7 +48,8 @@ def _pick(words: Sequence[str], otherwise: Sequence[str]) -> str:
     return secrets.choice(clean or list(otherwise))
 
 
-def _random_id(length: int = ID_LENGTH) -> str:
+def random_id(length: int = ID_LENGTH) -> str:
+    """Return random lower case letters and digits."""
     return "".join(secrets.choice(ID_ALPHABET) for _ in range(length))
 
 
@@ -63,7 +64,7 @@ def project_name(naming: Naming) -> str:
     words = f"{_pick(naming.adjectives, ADJECTIVES)}-{_pick(naming.nouns, NOUNS)}"
     room = LONGEST - ID_LENGTH - 1
     prefix = naming.prefix[: max(room - len(words) - 1, 8)].strip("-")
-    return _fit(sanitise(f"{prefix}-{words}"), _random_id())
+    return _fit(sanitise(f"{prefix}-{words}"), random_id())
 
 
 def custom_name(naming: Naming, wanted: str) -> str:
@@ -79,7 +80,7 @@ def custom_name(naming: Naming, wanted: str) -> str:
 def variant(name: str, naming: Naming) -> str:
     """Return another name close to *name*, for when that one is taken."""
     words = f"{_pick(naming.adjectives, ADJECTIVES)}-{_pick(naming.nouns, NOUNS)}"
-    return _fit(name, f"{words[: LONGEST // 2].strip('-')}-{_random_id(6)}")
+    return _fit(name, f"{words[: LONGEST // 2].strip('-')}-{random_id(6)}")
 
 
 def is_valid(name: str) -> bool:

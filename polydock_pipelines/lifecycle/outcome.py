@@ -60,6 +60,8 @@ class Failed:
     is_final: bool = False
     """Whether repeating cannot help: refused for good, or a build that ended badly."""
     facts: Facts = field(default_factory=Facts)
+    attempts: int | None = None
+    """Give up after so many, where that is sooner than the stage would."""
 
 
 @dataclass(frozen=True)

@@ -26,6 +26,9 @@ from polydock_pipelines.lifecycle.table import (
 BACK_OFF = tuple(timedelta(seconds=s) for s in (30, 60, 120, 300, 600))
 """Pause after the first, second, … failed attempt; the last one holds from there on."""
 
+LONGEST_OUTAGE = timedelta(hours=24)
+"""So long an endpoint may be away before an instance that needs it is given up."""
+
 
 class NotAllowedError(Exception):
     """An operator asked for what the table does not allow; the message says what is possible."""
@@ -88,6 +91,8 @@ class Position:
     deadline: datetime
     wanted: Wish | None
     crossroads: Crossroads
+    since: datetime | None = None
+    """When the stage was entered; outages do not move it."""
 
 
 def settle(at: Position, outcome: Outcome | Unreachable, now: datetime) -> Change:
@@ -112,6 +117,8 @@ def _meaning(at: Position, outcome: Outcome | Unreachable, now: datetime) -> Cha
     match outcome:
         case Done():
             return _follow(at, outcome.note, now)
+        case Unreachable() if at.since and now - at.since > LONGEST_OUTAGE:
+            return _give_up(at, f"{outcome.reason} (for more than a day)")
         case Unreachable():
             return Change(
                 _back(at), outcome.reason, due_at=outcome.until, attempt=at.attempt - 1,
@@ -161,7 +168,7 @@ def _give_up(at: Position, reason: str) -> Change:
 def _fail(at: Position, outcome: Failed, now: datetime) -> Change:
     if outcome.is_final:
         return _give_up(at, outcome.reason)
-    if at.attempt >= at.stage.attempts:
+    if at.attempt >= min(at.stage.attempts, outcome.attempts or at.stage.attempts):
         return _give_up(at, f"{outcome.reason} (gave up after {at.attempt} attempts)")
     pause = BACK_OFF[min(at.attempt, len(BACK_OFF)) - 1]
     if now + pause >= at.deadline:

@@ -13,6 +13,9 @@ LOOKS_APART = timedelta(seconds=60)
 def deploy(instance: Instance, ports: StepPorts) -> Outcome:
     """Start this generation's build unless Lagoon has it already, then say how it stands."""
     build = _find(instance, ports)
+    if build is None and instance.facts.build_bulk_id == instance.bulk_id:
+        again = min(ports.clock.now() + LOOKS_APART, instance.deadline)
+        return Waiting(again, note="Lagoon does not show the build that it started; looking again")
     if build is None:
         return _start(instance, ports)
     facts = Facts(build_name=build.name, build_status=build.status, build_bulk_id=build.bulk_id)

@@ -102,5 +102,5 @@ def with_scheme(route: str) -> str:
 
 
 def origin(url: str) -> str:
-    """Return scheme and host of *url*, without what may be a one-time token."""
-    return f"https://{urlsplit(url).netloc}"
+    """Return scheme and host of *url*, without what may be a one-time token or a password."""
+    return f"https://{urlsplit(url).netloc.rpartition('@')[2]}"

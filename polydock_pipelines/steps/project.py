@@ -5,6 +5,7 @@ from polydock_pipelines.lifecycle.naming import Naming, variant
 from polydock_pipelines.lifecycle.outcome import Done, Facts, Failed, Outcome
 from polydock_pipelines.ports import (
     AlreadyExistsError,
+    DeniedError,
     NewProject,
     Project,
     RefusedError,
@@ -30,7 +31,9 @@ def _is_free(instance: Instance, name: str, ports: StepPorts) -> bool:
     """Whether no project has *name*, or it is ours. One that is hidden from us is somebody's."""
     try:
         found = ports.lagoon.projects.project_by_name(name)
-    except RefusedError:
+    except (RefusedError, DeniedError):
+        if (Effect.CREATE_PROJECT, name) in instance.intents:
+            raise  # it may be ours: never walk away from it to make a second one
         return False
     return found is None or is_ours(instance, found, ports)
 
@@ -44,7 +47,10 @@ def create(instance: Instance, ports: StepPorts) -> Outcome:
         try:
             found = projects.add_project(_new_project(instance))
         except AlreadyExistsError:
-            return _taken(instance)
+            # An earlier call of ours, whose answer was lost, may have come through only now.
+            found = projects.project_by_name(instance.name)
+            if found is None or not is_ours(instance, found, ports):
+                return _taken(instance)
     elif not is_ours(instance, found, ports):
         return _taken(instance)
     projects.update_project_metadata(found.id, {MARKER: instance.uuid})

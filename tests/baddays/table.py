@@ -340,8 +340,8 @@ REMOVALS = [
 NAMED = [*BUILDS, *CLAIMS, *OUTAGES, *CREDENTIALS, *SHELLS, *REMOVALS]
 
 KINDS = ("http500", "timeout", "graphql_error", "drop_after_commit")
-TIMES = {"http500": 4, "timeout": 3, "graphql_error": 1, "drop_after_commit": 4}
-"""More than the three attempts of a call that is safe twice, so that a stage feels it too."""
+TIMES = {"http500": 4, "timeout": 2, "graphql_error": 1, "drop_after_commit": 4}
+"""Enough for a stage to feel it too where the client tries a call three times."""
 ON_THE_WAY = (
     "projectByName",
     "addProject",

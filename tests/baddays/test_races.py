@@ -7,9 +7,11 @@ from datetime import timedelta
 import pytest
 
 from polydock_pipelines.actions.operate import remove_instance, retry_instance
+from polydock_pipelines.db.database import Database
 from polydock_pipelines.db.leases import LEASE
 from polydock_pipelines.lifecycle.table import UNSTABLE
 from polydock_pipelines.ports import NewProject
+from tests.baddays.conftest import DriverMaker
 from tests.baddays.driver import AFTER_DEATH, Driver, work_run
 from tests.baddays.meddling import WorkerDiedError, once, watched
 from tests.baddays.offers import SCRIPTED
@@ -62,7 +64,10 @@ def test_a_removal_asked_for_under_a_lease_follows_the_step(moment: str, driver:
 
 
 @pytest.mark.parametrize("moment", WHILE_WORKING)
-def test_a_removal_outlives_the_worker_that_was_to_obey_it(moment: str, driver: Driver) -> None:
+def test_a_removal_outlives_the_worker_that_was_to_obey_it(
+    moment: str, sqlite_database: Database, driving: DriverMaker
+) -> None:
+    driver = driving(sqlite_database)
     uuid, good = driver.sign_up(SCRIPTED), driver.ports
 
     def ask_and_die() -> None:

@@ -12,7 +12,10 @@ pytestmark = DAGSTERS_WARNINGS
 MANY = 30
 
 
-def test_thirty_signups_are_one_chunk_and_each_claim_is_shown_in_the_end(house: House) -> None:
+def test_thirty_signups_are_one_chunk_and_each_claim_is_shown_in_the_end(
+    sqlite_house: House,
+) -> None:
+    house = sqlite_house
     uuids = house.sign_up(PLAIN, people=MANY)
     (provision,) = house.tick_and_run("signups")
     house.move(90)
@@ -33,7 +36,8 @@ def test_thirty_signups_are_one_chunk_and_each_claim_is_shown_in_the_end(house: 
     assert len(house.materializations()) == 5 + MANY
 
 
-def test_a_removal_of_many_is_shown_by_the_catch_up_too(house: House) -> None:
+def test_a_removal_of_many_is_shown_by_the_catch_up_too(sqlite_house: House) -> None:
+    house = sqlite_house
     uuids = house.sign_up(PLAIN, people=SMALL + 1)
     for uuid in uuids:
         remove_instance(house.database, uuid, house.clock.now(), by="a test")
@@ -43,7 +47,10 @@ def test_a_removal_of_many_is_shown_by_the_catch_up_too(house: House) -> None:
     assert [house.shown(uuid) for uuid in uuids] == [[REMOVED]] * len(uuids)
 
 
-def test_above_the_limit_of_partitions_instances_are_worked_without_one(house: House) -> None:
+def test_above_the_limit_of_partitions_instances_are_worked_without_one(
+    sqlite_house: House,
+) -> None:
+    house = sqlite_house
     house.monkeypatch.setenv("POLYDOCK_INSTANCE_PARTITIONS", "1")
     house.move(0)
     house.sign_up(PLAIN, people=3)

@@ -7,9 +7,9 @@ from pydantic import BaseModel, Field, JsonValue
 
 from polydock_pipelines.clients.lagoon.documents import Aliased, Operation, batches
 from polydock_pipelines.clients.lagoon.errors import (
+    LagoonDeniedError,
     LagoonError,
     LagoonNotFoundError,
-    LagoonRefusedError,
 )
 from polydock_pipelines.clients.lagoon.faults import PERMISSION, Rule, error_of
 from polydock_pipelines.clients.lagoon.transport import Transport
@@ -135,7 +135,7 @@ DELETE_ENVIRONMENT = Operation(
         Rule(r"does not exist in project|^Not found\b", LagoonNotFoundError),
         Rule(
             PERMISSION,
-            LagoonRefusedError,
+            LagoonDeniedError,
             "Deleting a production environment needs the role Owner on its project.",
         ),
     ),

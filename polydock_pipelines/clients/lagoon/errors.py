@@ -2,6 +2,7 @@
 
 LagoonError                     failed; repeating it may help
 |- LagoonRefusedError           somebody must change something first
+|- LagoonDeniedError            no permission, or Lagoon could not ask for it: try again
 |- LagoonNotFoundError          no such project, environment, group or deployment
 |- LagoonAlreadyExistsError     the project name is taken
 |- LagoonAuthError              our credential is refused; endpoint
@@ -10,6 +11,7 @@ LagoonError                     failed; repeating it may help
 
 from polydock_pipelines.ports import (
     AlreadyExistsError,
+    DeniedError,
     EndpointError,
     NotFoundError,
     PortError,
@@ -25,6 +27,10 @@ class LagoonError(PortError):
 
 class LagoonRefusedError(LagoonError, RefusedError):
     """Lagoon refused for good."""
+
+
+class LagoonDeniedError(LagoonError, DeniedError):
+    """Lagoon says that we may not. It says so, too, while its Keycloak is away: so not for good."""
 
 
 class LagoonNotFoundError(LagoonError, NotFoundError):

@@ -8,7 +8,11 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from polydock_pipelines.clients.lagoon.errors import LagoonError, LagoonRefusedError
+from polydock_pipelines.clients.lagoon.errors import (
+    LagoonDeniedError,
+    LagoonError,
+    LagoonRefusedError,
+)
 
 HIDDEN = r"^Unauthorized$"
 """What Lagoon answers for many things that do not exist, and for those it hides."""
@@ -49,13 +53,13 @@ class Rule:
 GENERAL_RULES = (
     Rule(
         PERMISSION,
-        LagoonRefusedError,
+        LagoonDeniedError,
         "Give the user of our Lagoon token that permission (owner or admin of the organization; "
         "Maintainer or Owner of the project).",
     ),
     Rule(
         HIDDEN,
-        LagoonRefusedError,
+        LagoonDeniedError,
         "It does not exist, or the user of our Lagoon token may not see it.",
     ),
     Rule(r"error 1406\b", LagoonRefusedError, "A value is too long for its column."),

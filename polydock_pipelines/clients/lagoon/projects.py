@@ -9,6 +9,7 @@ from pydantic import BaseModel, Field, JsonValue, ValidationError
 from polydock_pipelines.clients.lagoon.documents import Aliased, Operation, batches
 from polydock_pipelines.clients.lagoon.errors import (
     LagoonAlreadyExistsError,
+    LagoonDeniedError,
     LagoonError,
     LagoonNotFoundError,
     LagoonRefusedError,
@@ -170,7 +171,7 @@ PROJECT_BY_NAME = Operation(
     rules=(
         Rule(
             f"{PERMISSION}|{HIDDEN}",
-            LagoonRefusedError,
+            LagoonDeniedError,
             "A project of that name exists, but the user of our Lagoon token may not see it.",
         ),
     ),
@@ -210,7 +211,7 @@ ADD_PROJECT = Operation(
         ),
         Rule(
             f'{HIDDEN}|{PERMISSION} to "addProject"',
-            LagoonRefusedError,
+            LagoonDeniedError,
             "Check the store's organization id, and make the user of our Lagoon token owner or "
             "admin of that organization.",
         ),
@@ -275,7 +276,7 @@ UPDATE_PROJECT_METADATA = Aliased(
         Rule(MISSING_ROW, LagoonNotFoundError, "There is no project of that id."),
         Rule(
             PERMISSION,
-            LagoonRefusedError,
+            LagoonDeniedError,
             "The project does not exist, or our token's user is not at least its Maintainer.",
         ),
         Rule(

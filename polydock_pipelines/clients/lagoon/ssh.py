@@ -143,10 +143,11 @@ async def _feed(stdin: "asyncssh.SSHWriter[bytes]", script: bytes) -> None:
 
 
 async def _read_capped(stream: "asyncssh.SSHReader[bytes]") -> str:
-    """Read to the end, so that the command is never blocked, but keep MAX_OUTPUT bytes."""
+    """Read to the end, so that the command is never blocked, but keep the last MAX_OUTPUT bytes."""
     kept = bytearray()
     while chunk := await stream.read(_CHUNK):
-        kept += chunk[: MAX_OUTPUT - len(kept)]
+        kept += chunk
+        del kept[:-MAX_OUTPUT]  # the last lines count: a claim's URL is the last one
     return kept.decode(errors="replace")
 
 

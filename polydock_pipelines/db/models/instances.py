@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from sqlalchemy import ForeignKey, Index, String, Text
+from sqlalchemy import ForeignKey, Index, String, Text, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from polydock_pipelines.db.models.types import BigId, Model, UtcDateTime
@@ -96,7 +96,14 @@ class AppInstance(Model):
 
     __table_args__ = (
         Index("ix_app_instances_due", "next_check_at", "status"),
-        Index("ix_app_instances_status", "status", "shown_status"),
+        Index("ix_app_instances_status", "status"),
+        Index(
+            "ix_app_instances_shown",
+            "status",
+            "shown_status",
+            sqlite_where=text("has_partition"),
+            postgresql_where=text("has_partition"),
+        ),
         Index("ix_app_instances_trial", "is_trial", "trial_ends_at"),
     )
 

@@ -8,6 +8,7 @@ import pytest
 from polydock_pipelines.clients.lagoon.client import LagoonClient
 from polydock_pipelines.clients.lagoon.errors import (
     LagoonAlreadyExistsError,
+    LagoonDeniedError,
     LagoonError,
     LagoonNotFoundError,
     LagoonRefusedError,
@@ -155,7 +156,8 @@ def caught(call: Call, text: str) -> LagoonError:
 @pytest.mark.parametrize(("call", "text"), REFUSED)
 def test_a_refusal_says_what_to_change(call: Call, text: str) -> None:
     error = caught(call, text)
-    assert type(error) is LagoonRefusedError
+    is_permission = text.startswith("Unauthorized")
+    assert type(error) is (LagoonDeniedError if is_permission else LagoonRefusedError)
     assert isinstance(error, RefusedError)
     sentences = str(error).split(". ")
     assert len(sentences) > 1, "an operator needs more than Lagoon's own words"

@@ -10,6 +10,7 @@ import pytest
 from polydock_pipelines.clients.lagoon.client import LagoonClient
 from polydock_pipelines.clients.lagoon.errors import (
     LagoonAuthError,
+    LagoonDeniedError,
     LagoonError,
     LagoonRefusedError,
     LagoonUnavailableError,
@@ -198,7 +199,7 @@ def test_a_403_opens_the_same_door_as_a_401() -> None:
 def test_partial_data_is_an_error_unless_the_caller_can_miss_it() -> None:
     node = {"id": 1, "name": "x", "organization": 3, "gitUrl": "g", "metadata": None}
     lost = failed("Unauthorized", "projectByName", "metadata", projectByName=node)
-    with pytest.raises(LagoonRefusedError):
+    with pytest.raises(LagoonDeniedError):
         client_of(Player(lost)).projects.project_by_name("x")
     spared = failed("Unauthorized", "projectByName", "publicKey", projectByName=node)
     project = client_of(Player(spared)).projects.project_by_name("x")

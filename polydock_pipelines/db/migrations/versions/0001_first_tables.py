@@ -2,7 +2,7 @@
 
 Revision ID: 0001
 Revises: 
-Create Date: 2026-11-23 21:05:43.699887
+Create Date: 2026-11-23 22:27:14.301603
 """
 
 import sqlalchemy as sa
@@ -198,7 +198,8 @@ def upgrade() -> None:
     with op.batch_alter_table('app_instances', schema=None) as batch_op:
         batch_op.create_index('ix_app_instances_due', ['next_check_at', 'status'], unique=False)
         batch_op.create_index(batch_op.f('ix_app_instances_handover_id'), ['handover_id'], unique=False)
-        batch_op.create_index('ix_app_instances_status', ['status', 'shown_status'], unique=False)
+        batch_op.create_index('ix_app_instances_shown', ['status', 'shown_status'], unique=False, sqlite_where=sa.text('has_partition'), postgresql_where=sa.text('has_partition'))
+        batch_op.create_index('ix_app_instances_status', ['status'], unique=False)
         batch_op.create_index(batch_op.f('ix_app_instances_store_app_id'), ['store_app_id'], unique=False)
         batch_op.create_index('ix_app_instances_trial', ['is_trial', 'trial_ends_at'], unique=False)
         batch_op.create_index(batch_op.f('ix_app_instances_user_group_id'), ['user_group_id'], unique=False)
@@ -335,6 +336,7 @@ def downgrade() -> None:
         batch_op.drop_index('ix_app_instances_trial')
         batch_op.drop_index(batch_op.f('ix_app_instances_store_app_id'))
         batch_op.drop_index('ix_app_instances_status')
+        batch_op.drop_index('ix_app_instances_shown', sqlite_where=sa.text('has_partition'), postgresql_where=sa.text('has_partition'))
         batch_op.drop_index(batch_op.f('ix_app_instances_handover_id'))
         batch_op.drop_index('ix_app_instances_due')
 
