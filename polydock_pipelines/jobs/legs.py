@@ -104,9 +104,7 @@ def _counts(visits: list[Visit]) -> str:
     return ", ".join(f"{count} {word}" for word, count in counted.items()) or "nothing to do"
 
 
-@dg.op(
-    description="Write the table of the run; red only when an instance failed for good, or met a bug"
-)
+@dg.op(description="Write the run's table; red only when an instance failed for good or met a bug")
 def summarize(
     context: dg.OpExecutionContext,
     reports: list[dict],

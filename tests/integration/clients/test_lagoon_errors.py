@@ -18,6 +18,7 @@ from polydock_pipelines.lifecycle.instance import EnvVariable
 from polydock_pipelines.lifecycle.secret import Secret
 from polydock_pipelines.ports import (
     AlreadyExistsError,
+    DeniedError,
     EnvironmentRef,
     NewProject,
     NotFoundError,
@@ -158,7 +159,7 @@ def test_a_refusal_says_what_to_change(call: Call, text: str) -> None:
     error = caught(call, text)
     is_permission = text.startswith("Unauthorized")
     assert type(error) is (LagoonDeniedError if is_permission else LagoonRefusedError)
-    assert isinstance(error, RefusedError)
+    assert isinstance(error, DeniedError if is_permission else RefusedError)
     sentences = str(error).split(". ")
     assert len(sentences) > 1, "an operator needs more than Lagoon's own words"
 
