@@ -29,6 +29,7 @@ from polydock_pipelines.lifecycle.table import (
 )
 from polydock_pipelines.lifecycle.transitions import (
     BACK_OFF,
+    LONGEST_OUTAGE,
     Change,
     NotAllowedError,
     Position,
@@ -131,6 +132,20 @@ def test_an_endpoint_that_is_away_costs_no_attempt_and_no_time(stage: Stage) -> 
     assert change.statuses == (f"pending-{stage.name}",)
     assert (change.attempt, change.due_at) == (3, NOW + 30 * SECOND)
     assert change.is_endpoint_away
+
+
+@stages
+def test_an_endpoint_that_is_away_for_more_than_a_day_fails_the_instance(stage: Stage) -> None:
+    long_ago = replace(standing(stage.name), since=NOW - LONGEST_OUTAGE - SECOND)
+    change = settle(long_ago, OUTCOMES["unreachable"], NOW)
+    assert change.statuses == (f"{stage.name}-failed",)
+    assert change.message == "Lagoon is away (for more than a day)"
+
+
+def test_a_failure_may_ask_to_be_given_up_sooner_than_the_stage_would() -> None:
+    denied = Failed("we may not", attempts=3)
+    assert settle(standing(attempt=2), denied, NOW).statuses == ("pending-create",)
+    assert settle(standing(attempt=3), denied, NOW).statuses == ("create-failed",)
 
 
 @pytest.mark.parametrize("outcome", ["failed", "unreachable"])

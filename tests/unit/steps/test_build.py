@@ -172,6 +172,16 @@ def test_a_definite_refusal_takes_the_intent_back() -> None:
     assert len(world.lagoon.builds) == 1
 
 
+def test_a_build_that_lagoon_started_and_does_not_show_is_never_built_again() -> None:
+    instance = an_instance(stage="deploy")
+    started = replace(instance, facts=replace(instance.facts, build_bulk_id=instance.bulk_id))
+    world = a_world(standing_lagoon())
+    outcome = deploy(started, world.ports)
+    assert isinstance(outcome, Waiting)
+    assert outcome.until == world.clock.now() + LOOKS_APART
+    assert "deploy_environment_branch" not in world.lagoon.operations()
+
+
 def test_nothing_is_started_when_the_lease_is_lost() -> None:
     world = world_of()
     world.journal.is_stale = True

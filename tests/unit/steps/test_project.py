@@ -1,3 +1,5 @@
+from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any
 
 import asyncssh
@@ -9,7 +11,11 @@ from polydock_pipelines.lifecycle.outcome import Done, Facts, Failed
 from polydock_pipelines.lifecycle.secret import Secret
 from polydock_pipelines.ports import (
     AlreadyExistsError,
+    DeniedError,
     EndpointError,
+    LagoonProjects,
+    PortError,
+    Project,
     RefusedError,
     StaleLeaseError,
 )
@@ -63,6 +69,38 @@ def test_a_name_that_is_hidden_from_us_is_somebodys() -> None:
     outcome = project.settle_name(an_instance(), a_world(hidden).ports)
     assert isinstance(outcome, Done)
     assert outcome.facts.name != NAME
+
+
+@pytest.mark.parametrize("error", [RefusedError("no"), DeniedError("no")])
+def test_a_hidden_project_that_may_be_ours_is_never_left_behind(error: PortError) -> None:
+    meant = an_instance(intents=MEANT)
+    hidden = FakeLagoon(failing={"project_by_name": [error]})
+    with pytest.raises(type(error)):
+        project.settle_name(meant, a_world(hidden).ports)
+
+
+class LateProjects:
+    """Hides what stands from the first look, as when a lost call comes through after it."""
+
+    def __init__(self, real: LagoonProjects) -> None:
+        self._real, self._looks = real, 0
+
+    def project_by_name(self, name: str) -> Project | None:
+        self._looks += 1
+        return None if self._looks == 1 else self._real.project_by_name(name)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._real, name)
+
+
+def test_a_creation_of_ours_that_came_through_late_is_adopted() -> None:
+    meant = an_instance(intents=MEANT)
+    late = our_project(meant, metadata={})
+    world = a_world(FakeLagoon(projects=[late]))
+    lagoon = SimpleNamespace(projects=LateProjects(world.lagoon.projects))
+    outcome = project.create(meant, replace(world.ports, lagoon=lagoon))
+    assert outcome == Done(Facts(lagoon_project_id=late.id))
+    assert world.lagoon.operations()[-1] == "update_project_metadata"
 
 
 def test_when_every_variant_is_taken_the_attempt_fails_and_may_be_repeated() -> None:
