@@ -32,6 +32,7 @@ from polydock_pipelines.ports import Lagoon, PortError, Ports
 from polydock_pipelines.simulator.simulator import Simulator
 from polydock_pipelines.simulator.snapshot import snapshot
 from polydock_pipelines.simulator.world import World
+from tests.baddays.meddling import WorkerDiedError
 from tests.baddays.offers import Offer, put_on_offer
 from tests.fakes.clock import FakeClock
 from tests.makers import a_book
@@ -94,6 +95,8 @@ def work_run(database: Database, ports: Ports, chunk: Chunk) -> list[Visit]:
         if leg.is_first:
             begin_run(book, ports, leg)
         report = work_leg(book, ports, leg)
+        if any(WorkerDiedError.__name__ in bug for bug in report.bugs):
+            raise WorkerDiedError  # a dead worker gives nothing back
         visits += report.visits
         if not report.going_on:
             break

@@ -11,7 +11,7 @@ Hook = Callable[[str], None]
 
 
 class WorkerDiedError(BaseException):
-    """The process is gone: nothing catches this, nothing is written any more."""
+    """The process is gone: no step catches this, and `driver.work_run` writes nothing any more."""
 
 
 @dataclass

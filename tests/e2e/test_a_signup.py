@@ -9,7 +9,7 @@ from polydock_pipelines.db.models.requests import Registration
 from polydock_pipelines.ports import Shell
 from polydock_pipelines.resources.lagoon import ShellResource
 from tests.baddays.meddling import Hook, watched_shell
-from tests.baddays.offers import CLAIM, LOGIN_URL, PLAIN, SCRIPTED, Offer
+from tests.baddays.offers import CLAIM, LOGIN_TOKEN, LOGIN_URL, PLAIN, SCRIPTED, Offer
 from tests.baddays.table import CLAIMED, REMOVED
 from tests.e2e.house import DAGSTERS_WARNINGS, House, failure_of, load_definitions
 from tests.makers import change_row
@@ -174,6 +174,24 @@ def test_a_run_that_lost_a_lease_stays_green(sqlite_house: House) -> None:
     assert (run.success, house.row(uuid).status) == (True, f"{CLAIM}-running")
     outcomes = [r.data["outcome"] for r in records(metadata_of(run, "summarize")["table"])]
     assert outcomes == ["done", "done", "stale"]
+
+
+def test_a_bug_makes_its_run_red_and_its_words_are_kept_back(sqlite_house: House) -> None:
+    house = sqlite_house
+    (uuid,) = house.sign_up(SCRIPTED)
+    house.tick_and_run("signups")
+    house.move(90)
+
+    def bug(_moment: str) -> None:
+        raise ZeroDivisionError(LOGIN_TOKEN)
+
+    house.defs = load_definitions({"shell": robbed_shell(bug)})
+    (run,) = house.tick_and_run("builds")
+    assert (run.success, house.row(uuid).status) == (False, f"{CLAIM}-running")
+    description = failure_of(run, "summarize").description
+    assert "0 instances failed for good, 1 met a bug" in description
+    assert "ZeroDivisionError at" in description
+    assert LOGIN_TOKEN not in description
 
 
 def robbed_shell(rob: Hook) -> ShellResource:
