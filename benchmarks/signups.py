@@ -75,7 +75,9 @@ def single_signups(run: Running, count: int, seed: int) -> list[Figure]:
             began = time.time()
             answer = client.post(f"{run.intake}/api/register", json=body(app, number))
             waits.append(_wait(run, client, answer.json()["id"], began))
-            print(f"  {number + 1}/{count}  {waits[-1].created_s:.1f} s  {waits[-1].claimed_s:.1f} s")
+            print(
+                f"  {number + 1}/{count}  {waits[-1].created_s:.1f} s  {waits[-1].claimed_s:.1f} s"
+            )
     created, claimed = [w.created_s for w in waits], [w.claimed_s for w in waits]
     return [
         plain("one signup -> post-create finished, p50", median(created), "s"),
