@@ -96,7 +96,7 @@ class Settings(BaseSettings):
     smtp_url: str = Field(
         "smtp://127.0.0.1:9025",
         validation_alias="SMTP_URL",
-        description="smtp://user:pass@host:port?tls=starttls",
+        description="Where mails go; with ?tls=starttls, and user and password before the host",
     )
     instance_partitions: int = Field(
         20_000,

@@ -64,7 +64,7 @@ def test_add_project_asks_for_ownership_and_for_one_branch() -> None:
         "branches": r"^feature/a\.b$",
         "pullrequests": "false",
         "autoIdle": 1,
-        "privateKey": "KEY",
+        "privateKey": "KEY",  # pragma: allowlist secret
     }
 
 

@@ -20,7 +20,7 @@ from polydock_pipelines.lifecycle.secret import Secret
 from polydock_pipelines.ports import EndpointError, NewProject
 from tests.integration.clients.recorded import Player, client_of, data, error, failed, html
 
-PASSWORD = "s3cret-Passw0rd"
+PASSWORD = "s3cret-Passw0rd"  # pragma: allowlist secret
 VARIABLE = EnvVariable("ADMIN_PASSWORD", Secret(PASSWORD))
 NEW = NewProject(
     name="trial-1",

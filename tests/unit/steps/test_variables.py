@@ -25,7 +25,7 @@ def test_every_project_gets_the_polydock_variables() -> None:
     assert world.lagoon.values(NAME) == {
         "POLYDOCK_APP_NAME": "Demo CMS",
         "POLYDOCK_GENERATED_APP_ADMIN_USERNAME": "demo4711",
-        "POLYDOCK_GENERATED_APP_ADMIN_PASSWORD": "Generated4Tests",
+        "POLYDOCK_GENERATED_APP_ADMIN_PASSWORD": "Generated4Tests",  # pragma: allowlist secret
         "POLYDOCK_USER_FIRST_NAME": "Ada",
         "POLYDOCK_USER_LAST_NAME": "Lovelace",
         "POLYDOCK_USER_EMAIL": "ada@example.com",
