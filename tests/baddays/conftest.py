@@ -44,6 +44,7 @@ def one_lagoon(
 def lagoon(one_lagoon: Simulator, lagoon_clock: FakeClock) -> Simulator:
     lagoon_clock.at = START
     one_lagoon._call(lambda world: world.become(fresh_world(one_lagoon.options)))
+    one_lagoon.change(token_seconds=86_400)  # each token costs an SSH connection
     return one_lagoon
 
 

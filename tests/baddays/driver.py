@@ -5,7 +5,7 @@ leases and deadlines cost no waiting.
 """
 
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
@@ -201,9 +201,3 @@ class Driver:
             if project["metadata"].get("polydock-instance", which) == which
             and (project["name"] == name or "polydock-instance" in project["metadata"])
         ]
-
-    def mend(self, settings: Mapping[str, object] | None = None) -> None:
-        """Take every fault back; *settings* are those that make the cluster well again."""
-        self.in_lagoon(lambda world: world.faults.clear())
-        if settings:
-            self.simulator.change(**settings)

@@ -168,6 +168,7 @@ OUTAGES = [
         strikes_at="deploy-running",
         ends="deploy-running",
         says=("HTTP 500",),
+        minutes=75,
     ),
     BadDay(
         "Lagoon is away while it builds, and builds on when it is back",
@@ -183,6 +184,7 @@ OUTAGES = [
         strikes_at="deploy-running",
         ends="pending-polydock-claim",
         says=("HTTP 500",),
+        minutes=45,
     ),
 ]
 

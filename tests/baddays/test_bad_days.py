@@ -97,7 +97,8 @@ def assert_struck(day: BadDay, driver: Driver) -> None:
 
 def mend(day: BadDay, driver: Driver, driving: DriverMaker, uuid: str) -> None:
     """Let somebody take the cause away; an operator retries only what failed."""
-    driver.mend(day.well)
+    driver.in_lagoon(lambda world: world.faults.clear())
+    driver.simulator.change(**day.well)
     if day.mend is not None:
         driver.in_lagoon(day.mend)
     if day.token is not None:
