@@ -63,13 +63,6 @@ def _new_row(
         status=Resting.NEW.value,
         stage_since=now,
         priority=FOR_PEOPLE,
-        git_url=app.git_url,
-        branch=app.branch,
-        production_environment=app.production_environment,
-        auto_idle=app.auto_idle,
-        organization_id=store.organization_id,
-        deploy_target_id=store.deploy_target_id,
-        group_name=store.group_name,
         user_email=request.user.email,
         user_first_name=request.first_name,
         user_last_name=request.last_name,
@@ -82,8 +75,22 @@ def _new_row(
         created_at=now,
         updated_at=now,
     )
+    _point(row, store, app)
     row.admin_password = vault.seal(admin_password(row), naming.admin_password())
     return row
+
+
+def _point(row: AppInstance, store: Store, app: StoreApp) -> None:
+    row.git_url, row.branch = app.git_url, app.branch
+    row.production_environment, row.auto_idle = app.production_environment, app.auto_idle
+    row.organization_id, row.deploy_target_id = store.organization_id, store.deploy_target_id
+    row.group_name = store.group_name
+
+
+def copy_target(session: Session, row: AppInstance) -> None:
+    """Copy where in Lagoon an instance is to live from its store and app, as they are now."""
+    app = session.get_one(StoreApp, row.store_app_id)
+    _point(row, session.get_one(Store, app.store_id), app)
 
 
 def _naming(store: Store, app: StoreApp) -> Naming:

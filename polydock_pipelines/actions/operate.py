@@ -6,9 +6,11 @@ from datetime import datetime, timedelta
 from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
+from polydock_pipelines.actions.allocate import copy_target
 from polydock_pipelines.db.database import Database
 from polydock_pipelines.db.door import GRACE, Writing, add_log, write
-from polydock_pipelines.db.models.instances import AppInstance
+from polydock_pipelines.db.models.instances import AppInstance, InstanceIntent
+from polydock_pipelines.lifecycle.instance import Effect
 from polydock_pipelines.lifecycle.table import Wish
 from polydock_pipelines.lifecycle.transitions import NotAllowedError, retry, wish
 
@@ -47,15 +49,30 @@ def is_held(row: AppInstance, now: datetime) -> bool:
 
 
 def retry_instance(db: Database, which: str, now: datetime, *, by: str) -> Asked:
-    """Take a failed instance on from where it stood, with a new generation. NotAllowedError."""
+    """Take a failed instance on from where it stood, with a new generation. NotAllowedError.
+
+    One that has no project yet follows the catalogue as it is now: its failure may be a store's
+    wrong organization, deploy target or group, which somebody has mended since.
+    """
     with db.write() as session:
         row = find(session, which)
         change = retry(row.status, now)
         row.generation += 1
+        if not _may_have_a_project(session, row):
+            copy_target(session, row)
         row.lease_token = row.lease_until = row.handed_until = None
         write(session, row, change, Writing(now))
         add_log(session, row, f"retry asked for by {by}", now=now)
         return Asked(row.uuid, row.name, row.status, "it goes on within seconds")
+
+
+def _may_have_a_project(session: Session, row: AppInstance) -> bool:
+    """Whether Lagoon holds a project of this instance, or might."""
+    meant = select(InstanceIntent.key).where(
+        InstanceIntent.instance_id == row.id,
+        InstanceIntent.effect == Effect.CREATE_PROJECT.value,
+    )
+    return row.lagoon_project_id is not None or session.scalar(meant.limit(1)) is not None
 
 
 def remove_instance(

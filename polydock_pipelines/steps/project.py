@@ -6,7 +6,9 @@ from polydock_pipelines.lifecycle.outcome import Done, Facts, Failed, Outcome
 from polydock_pipelines.ports import (
     AlreadyExistsError,
     DeniedError,
+    EndpointError,
     NewProject,
+    PortError,
     Project,
     RefusedError,
     StepPorts,
@@ -51,6 +53,12 @@ def create(instance: Instance, ports: StepPorts) -> Outcome:
             found = projects.project_by_name(instance.name)
             if found is None or not is_ours(instance, found, ports):
                 return _taken(instance)
+        except EndpointError:
+            raise  # it may have been created: the intent stays
+        except PortError:
+            if (Effect.CREATE_PROJECT, instance.name) not in instance.intents:
+                ports.journal.retract(Effect.CREATE_PROJECT, instance.name)
+            raise
     elif not is_ours(instance, found, ports):
         return _taken(instance)
     projects.update_project_metadata(found.id, {MARKER: instance.uuid})

@@ -14,7 +14,8 @@ from polydock_pipelines.actions.operate import (
 from polydock_pipelines.actions.read_instances import list_instances, tell
 from polydock_pipelines.db.database import Database
 from polydock_pipelines.db.door import Writing, write
-from polydock_pipelines.db.models.instances import AppInstance
+from polydock_pipelines.db.models.instances import AppInstance, InstanceIntent
+from polydock_pipelines.db.models.offers import Store, StoreApp
 from polydock_pipelines.db.models.operations import Handover
 from polydock_pipelines.lifecycle.table import FAILED, STATUSES, Kind, stage_of
 from polydock_pipelines.lifecycle.transitions import Change
@@ -54,6 +55,39 @@ def test_every_failure_can_be_retried(sqlite_database: Database, status: str) ->
     assert any(
         "retry asked for by me" in x.message for x in tell(sqlite_database, row.uuid, START).log
     )
+
+
+def mend_the_store(db: Database, one: int) -> None:
+    with db.write() as session:
+        app = session.get_one(StoreApp, session.get_one(AppInstance, one).store_app_id)
+        session.get_one(Store, app.store_id).organization_id = 4711
+
+
+def test_a_retry_follows_a_mended_store_while_there_is_no_project(database: Database) -> None:
+    one = new_instance(database, status="create-failed", next_check_at=None, deadline=None)
+    mend_the_store(database, one)
+    retry_instance(database, instance_row(database, one).uuid, START, by="ada")
+    assert instance_row(database, one).organization_id == 4711
+
+
+@pytest.mark.parametrize("is_known", [True, False])
+def test_a_retry_never_moves_an_instance_that_may_have_a_project(
+    database: Database, *, is_known: bool
+) -> None:
+    one = new_instance(database, status="create-failed", next_check_at=None, deadline=None)
+    before = instance_row(database, one)
+    with database.write() as session:
+        if is_known:
+            session.get_one(AppInstance, one).lagoon_project_id = 8
+        else:
+            session.add(
+                InstanceIntent(
+                    instance_id=one, effect="create-project", key=before.name, intended_at=START
+                )
+            )
+    mend_the_store(database, one)
+    retry_instance(database, before.uuid, START, by="ada")
+    assert instance_row(database, one).organization_id == before.organization_id
 
 
 @pytest.mark.parametrize("status", sorted(set(STATUSES) - FAILED))

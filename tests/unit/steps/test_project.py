@@ -176,9 +176,18 @@ def test_a_project_that_appears_while_we_create_is_foreign() -> None:
     assert outcome.is_final
 
 
-def test_a_quota_refusal_is_the_actions_business() -> None:
+def test_a_quota_refusal_is_the_actions_business_and_takes_the_intent_back() -> None:
+    world = a_world(FakeLagoon(project_quota=0))
     with pytest.raises(RefusedError):
-        project.create(an_instance(), a_world(FakeLagoon(project_quota=0)).ports)
+        project.create(an_instance(), world.ports)
+    assert world.journal.intents == {}
+
+
+def test_a_refusal_never_takes_back_an_earlier_intent_that_may_have_come_true() -> None:
+    world = a_world(FakeLagoon(project_quota=0), intents=MEANT)
+    with pytest.raises(RefusedError):
+        project.create(an_instance(intents=MEANT), world.ports)
+    assert (Effect.CREATE_PROJECT, NAME) in world.journal.intents
 
 
 @pytest.mark.parametrize(
