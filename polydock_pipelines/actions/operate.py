@@ -9,10 +9,11 @@ from sqlalchemy.orm import Session
 from polydock_pipelines.actions.allocate import copy_target
 from polydock_pipelines.db.database import Database
 from polydock_pipelines.db.door import GRACE, Writing, add_log, write
+from polydock_pipelines.db.leases import is_held
 from polydock_pipelines.db.models.instances import AppInstance, InstanceIntent
 from polydock_pipelines.lifecycle.instance import Effect
 from polydock_pipelines.lifecycle.table import Wish
-from polydock_pipelines.lifecycle.transitions import NotAllowedError, retry, wish
+from polydock_pipelines.lifecycle.transitions import retry, wish
 
 
 class UnknownInstanceError(Exception):
@@ -41,11 +42,6 @@ def find(session: Session, which: str) -> AppInstance:
             f"there is no instance {which}; `polydock instances list` shows them"
         )
     return row
-
-
-def is_held(row: AppInstance, now: datetime) -> bool:
-    """Whether a run works on it right now."""
-    return row.lease_token is not None and row.lease_until is not None and row.lease_until > now
 
 
 def retry_instance(db: Database, which: str, now: datetime, *, by: str) -> Asked:
@@ -92,14 +88,3 @@ def remove_instance(
         row.lease_token = row.lease_until = row.handed_until = None
         write(session, row, change, Writing(now, grace))
         return Asked(row.uuid, row.name, row.status, "its removal begins within seconds")
-
-
-__all__ = [
-    "Asked",
-    "NotAllowedError",
-    "UnknownInstanceError",
-    "find",
-    "is_held",
-    "remove_instance",
-    "retry_instance",
-]

@@ -7,8 +7,9 @@ from datetime import datetime
 from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
-from polydock_pipelines.actions.operate import UnknownInstanceError, is_held
+from polydock_pipelines.actions.operate import UnknownInstanceError
 from polydock_pipelines.db.database import Database
+from polydock_pipelines.db.leases import is_held
 from polydock_pipelines.db.models.instances import AppInstance, InstanceLog, StatusTransition
 from polydock_pipelines.db.models.offers import Store, StoreApp
 from polydock_pipelines.db.models.operations import Handover

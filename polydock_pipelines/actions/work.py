@@ -16,7 +16,7 @@ from sqlalchemy.exc import OperationalError
 from polydock_pipelines.actions.advance import LeaseWatch, Visit, advance
 from polydock_pipelines.db import handovers
 from polydock_pipelines.db.leases import Book, renew
-from polydock_pipelines.lifecycle.table import FAILED, Kind, leg_of, legs_of, statuses_of
+from polydock_pipelines.lifecycle.table import Kind, leg_of, legs_of, statuses_of
 from polydock_pipelines.ports import Ports
 
 LOG = logging.getLogger(__name__)
@@ -68,11 +68,6 @@ class LegReport:
     """Errors that nobody expected, by kind and place; their texts may hold anything."""
     going_on: int = 0
     """Instances of the chunk that stand in a later leg, whether they came from this one or not."""
-
-    @property
-    def failed(self) -> list[Visit]:
-        """Return the visits that ended an instance's way for good."""
-        return [v for v in self.visits if v.status in FAILED]
 
     def last_visits(self) -> list[Visit]:
         """Return the last visit of each instance."""

@@ -14,7 +14,7 @@ from rich.table import Table
 from rich.text import Text
 from sqlalchemy.exc import OperationalError
 
-from polydock_pipelines.actions.operate import NotAllowedError, UnknownInstanceError
+from polydock_pipelines.actions.operate import UnknownInstanceError
 from polydock_pipelines.actions.people import GroupError
 from polydock_pipelines.clock import ClockError
 from polydock_pipelines.db import schema
@@ -22,6 +22,7 @@ from polydock_pipelines.db.database import Database
 from polydock_pipelines.db.schema import SchemaError
 from polydock_pipelines.db.vault import VaultError
 from polydock_pipelines.intake.schemas import is_control
+from polydock_pipelines.lifecycle.transitions import NotAllowedError
 from polydock_pipelines.ports import PortError
 from polydock_pipelines.settings import SettingsError
 from polydock_pipelines.wiring import open_database

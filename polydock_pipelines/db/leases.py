@@ -38,6 +38,7 @@ from polydock_pipelines.lifecycle.transitions import (
     begin,
     deadline,
     obey,
+    running,
     settle,
 )
 from polydock_pipelines.ports import Clock, StaleLeaseError
@@ -121,7 +122,7 @@ def _first(row: AppInstance, now: datetime) -> Change:
 
 def _works(row: AppInstance) -> bool:
     stage = stage_of(row.status)
-    return stage is not None and row.status == f"{stage.name}-running"
+    return stage is not None and row.status == running(stage.name)
 
 
 def _take(session: Session, row: AppInstance, token: str, now: datetime) -> bool:
@@ -147,14 +148,15 @@ def set_aside(book: Book, instance_id: int, now: datetime, *, until: datetime, r
     """Leave an instance that cannot be worked here alone for a while, and say why on it."""
     with book.db.write() as session:
         row = session.get(AppInstance, instance_id, with_for_update=True)
-        if row is None or row.next_check_at is None or _is_held(row, now):
+        if row is None or row.next_check_at is None or is_held(row, now):
             return
         change = Change((), reason, due_at=until, attempt=row.attempt, is_endpoint_away=True)
         write(session, row, change, Writing(now, book.grace, level="error"))
         row.handed_until = None
 
 
-def _is_held(row: AppInstance, now: datetime) -> bool:
+def is_held(row: AppInstance, now: datetime) -> bool:
+    """Whether a run works on the row right now."""
     return row.lease_token is not None and row.lease_until is not None and row.lease_until > now
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
 
-from polydock_pipelines.lifecycle.status import RUNNING, Phase, Resting, StageStatus, Status, wire
+from polydock_pipelines.lifecycle.status import Phase, Resting, StageStatus, Status, wire
 
 SECOND = timedelta(seconds=1)
 MINUTE = timedelta(minutes=1)
@@ -212,7 +212,6 @@ FAILED = _wires(Phase.FAILED)
 UNSTABLE = PENDING | IN_HAND | _wires(Phase.COMPLETED)
 """Somebody must act on these: each has a deadline."""
 STABLE = frozenset(wire(status) for status in Resting)
-REMOVABLE = frozenset(wire(s) for s in RUNNING) | FAILED
 
 
 def stage_of(status: str) -> Stage | None:

@@ -10,7 +10,6 @@ from polydock_pipelines.lifecycle.outcome import Done, Failed, Outcome, Unreacha
 from polydock_pipelines.lifecycle.status import Phase, Resting, StageStatus
 from polydock_pipelines.lifecycle.table import (
     FAILED,
-    REMOVABLE,
     STABLE,
     STAGES,
     STATUSES,
@@ -228,8 +227,3 @@ def retry(status: str, now: datetime) -> Change:
     stage = stage_of(status)
     assert stage is not None  # noqa: S101 - every failed status belongs to a stage
     return enter(stage.retry_at or stage.name, now, message="retried by an operator")
-
-
-def is_removable(status: str) -> bool:
-    """Whether an instance in *status* may be removed at once, nobody being at work on it."""
-    return status in REMOVABLE

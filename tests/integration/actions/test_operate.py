@@ -6,7 +6,6 @@ from datetime import timedelta
 import pytest
 
 from polydock_pipelines.actions.operate import (
-    NotAllowedError,
     UnknownInstanceError,
     remove_instance,
     retry_instance,
@@ -18,7 +17,7 @@ from polydock_pipelines.db.models.instances import AppInstance, InstanceIntent
 from polydock_pipelines.db.models.offers import Store, StoreApp
 from polydock_pipelines.db.models.operations import Handover
 from polydock_pipelines.lifecycle.table import FAILED, STATUSES, Kind, stage_of
-from polydock_pipelines.lifecycle.transitions import Change
+from polydock_pipelines.lifecycle.transitions import Change, NotAllowedError
 from tests.fakes.clock import START
 from tests.integration.actions.tables import dump
 from tests.makers import (

@@ -10,7 +10,6 @@ from polydock_pipelines.lifecycle.table import (
     IN_HAND,
     LIFECYCLE,
     PENDING,
-    REMOVABLE,
     STABLE,
     STAGES,
     STATUSES,
@@ -174,10 +173,6 @@ def test_the_groups_have_the_sizes_of_the_original_engine() -> None:
     assert len(FAILED) == 14
     assert len([s for s in STATUSES if s.endswith("-completed")]) == 13
     assert len(RUNNING) == 4
-
-
-def test_what_runs_or_failed_may_be_removed_at_once() -> None:
-    assert {status.value for status in RUNNING} | FAILED == REMOVABLE
 
 
 def test_a_purge_has_no_completed_status() -> None:

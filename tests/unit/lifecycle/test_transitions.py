@@ -14,7 +14,6 @@ from polydock_pipelines.lifecycle.table import (
     IN_HAND,
     LIFECYCLE,
     PENDING,
-    REMOVABLE,
     STABLE,
     STAGES,
     STATUSES,
@@ -37,7 +36,6 @@ from polydock_pipelines.lifecycle.transitions import (
     deadline,
     enter,
     failed,
-    is_removable,
     pending,
     retry,
     running,
@@ -329,11 +327,6 @@ def test_only_what_failed_can_be_retried(status: str) -> None:
 
 def test_a_name_that_was_taken_is_chosen_anew_at_a_retry() -> None:
     assert retry("create-failed", NOW).statuses == ("pending-pre-create",)
-
-
-@pytest.mark.parametrize("status", sorted(STATUSES))
-def test_what_runs_or_failed_is_removable(status: str) -> None:
-    assert is_removable(status) is (status in REMOVABLE)
 
 
 # -- whatever happens, in whatever order
