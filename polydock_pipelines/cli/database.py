@@ -6,7 +6,7 @@ import typer
 
 from polydock_pipelines.actions.rotate_keys import rotate_keys
 from polydock_pipelines.cli.output import opened, sentences
-from polydock_pipelines.db import schema
+from polydock_pipelines.db import schema, version
 from polydock_pipelines.db.vault import new_key
 from polydock_pipelines.wiring import open_database
 
@@ -19,10 +19,10 @@ def upgrade() -> None:
     """Bring the database to the version that this code needs."""
     with sentences():
         database = open_database()
-        before = schema.current(database)
+        before = version.current(database)
         schema.upgrade(database)
         database.close()
-    sys.stdout.write(f"{before or 'empty'} -> {schema.head()}\n")
+    sys.stdout.write(f"{before or 'empty'} -> {version.NEEDED}\n")
 
 
 @db_app.command()
@@ -30,10 +30,10 @@ def current() -> None:
     """Print the database's version, and the one that this code needs."""
     with sentences():
         database = open_database()
-        found = schema.current(database)
+        found = version.current(database)
         database.close()
-    sys.stdout.write(f"{found or 'empty'} (this code needs {schema.head()})\n")
-    raise typer.Exit(0 if found == schema.head() else 1)
+    sys.stdout.write(f"{found or 'empty'} (this code needs {version.NEEDED})\n")
+    raise typer.Exit(0 if found == version.NEEDED else 1)
 
 
 @keys_app.command()

@@ -16,12 +16,12 @@ from sqlalchemy.exc import SQLAlchemyError
 from polydock_pipelines.cli.output import one_line, print_json, sentences
 from polydock_pipelines.clients.lagoon.client import LagoonClient
 from polydock_pipelines.clients.lagoon.organizations import Organization
-from polydock_pipelines.db import schema
+from polydock_pipelines.db import version
 from polydock_pipelines.db.database import Database
 from polydock_pipelines.db.models.offers import Store
 from polydock_pipelines.db.places import deploy_key
-from polydock_pipelines.db.schema import SchemaError
 from polydock_pipelines.db.vault import VaultError
+from polydock_pipelines.db.version import SchemaError
 from polydock_pipelines.ports import Container, EndpointError, PortError
 from polydock_pipelines.settings import Settings, SettingsError, load_settings
 from polydock_pipelines.wiring import open_database, open_lagoon, open_shell
@@ -110,8 +110,8 @@ def _answers(database: Database, settings: Settings) -> str:
 
 
 def _migrated(database: Database) -> str:
-    schema.require(database)
-    return f"at version {schema.head()}"
+    version.require(database)
+    return f"at version {version.NEEDED}"
 
 
 def _stores(database: Database) -> list[Store]:

@@ -17,10 +17,10 @@ from sqlalchemy.exc import OperationalError
 from polydock_pipelines.actions.operate import UnknownInstanceError
 from polydock_pipelines.actions.people import GroupError
 from polydock_pipelines.clock import ClockError
-from polydock_pipelines.db import schema
+from polydock_pipelines.db import version
 from polydock_pipelines.db.database import Database
-from polydock_pipelines.db.schema import SchemaError
 from polydock_pipelines.db.vault import VaultError
+from polydock_pipelines.db.version import SchemaError
 from polydock_pipelines.intake.schemas import is_control
 from polydock_pipelines.lifecycle.transitions import NotAllowedError
 from polydock_pipelines.ports import PortError
@@ -68,7 +68,7 @@ def opened() -> Generator[Database]:
     with sentences():
         database = open_database()
         try:
-            schema.require(database)
+            version.require(database)
             yield database
         finally:
             database.close()

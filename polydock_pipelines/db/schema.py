@@ -8,9 +8,6 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection
 
 from polydock_pipelines.db.database import Database
-from polydock_pipelines.db.version import SchemaError, current, require
-
-__all__ = ["SchemaError", "current", "head", "require", "revise", "upgrade"]
 
 
 def _config(connection: Connection | None = None) -> Config:

@@ -24,7 +24,7 @@ from polydock_pipelines.actions.read_registration import (
     regions,
 )
 from polydock_pipelines.actions.register import IdempotencyError, Simulation, register
-from polydock_pipelines.db import schema
+from polydock_pipelines.db import version
 from polydock_pipelines.db.database import Database
 from polydock_pipelines.intake.doorman import RefusedBodyError, failed, read_object
 from polydock_pipelines.intake.nudge import Nudge
@@ -149,9 +149,9 @@ def _add_health(app: FastAPI, door: Door) -> None:
     def readyz() -> JSONResponse:  # pyright: ignore[reportUnusedFunction]
         """Say whether signups can be taken: the database answers at the right version."""
         try:
-            schema.require(door.db)
-        except (schema.SchemaError, OperationalError) as error:
-            reason = str(error) if isinstance(error, schema.SchemaError) else "no database"
+            version.require(door.db)
+        except (version.SchemaError, OperationalError) as error:
+            reason = str(error) if isinstance(error, version.SchemaError) else "no database"
             return JSONResponse({"status": "unavailable", "message": reason}, 503)
         return JSONResponse({"status": "ok"})
 

@@ -11,7 +11,7 @@ from sqlalchemy import delete, select, text
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from polydock_pipelines.db import schema
+from polydock_pipelines.db import schema, version
 from polydock_pipelines.db.database import Database
 from polydock_pipelines.db.models.all import METADATA
 from polydock_pipelines.db.models.instances import AppInstance
@@ -40,8 +40,8 @@ def test_upgrading_again_changes_nothing_and_keeps_the_rows(database: Database) 
     instance_id = new_instance(database)
     schema.upgrade(database)
     schema.upgrade(database)
-    schema.require(database)
-    assert schema.current(database) == schema.head()
+    version.require(database)
+    assert version.current(database) == schema.head()
     with database.read() as session:
         assert list(session.scalars(select(AppInstance.id))) == [instance_id]
 
@@ -61,10 +61,10 @@ def empty_url(request: pytest.FixtureRequest, tmp_path: Path) -> Generator[str]:
 def test_an_empty_database_is_refused_with_the_command_that_helps(empty_url: str) -> None:
     empty = Database(empty_url, VAULT)
     try:
-        with pytest.raises(schema.SchemaError, match=r"version none.*`polydock db upgrade`"):
-            schema.require(empty)
+        with pytest.raises(version.SchemaError, match=r"version none.*`polydock db upgrade`"):
+            version.require(empty)
         schema.upgrade(empty)
-        schema.require(empty)
+        version.require(empty)
     finally:
         empty.close()
 
