@@ -15,7 +15,7 @@ from polydock_pipelines.db.models.offers import Store, StoreApp
 from polydock_pipelines.db.models.operations import Handover
 from polydock_pipelines.db.models.people import UserGroup
 from polydock_pipelines.db.models.requests import Registration
-from polydock_pipelines.lifecycle.table import STAGES, stage_of
+from polydock_pipelines.lifecycle.table import FAILED, IN_HAND, PENDING, STAGES, stage_of
 
 
 @dataclass(frozen=True)
@@ -85,7 +85,7 @@ def list_instances(
     if status:
         chosen = chosen.where(AppInstance.status == status)
     if failed_only:
-        chosen = chosen.where(AppInstance.status.like("%-failed"))
+        chosen = chosen.where(AppInstance.status.in_(FAILED))
     with db.read() as session:
         return [_line(row, app, store, group) for row, app, store, group in session.execute(chosen)]
 
@@ -192,7 +192,7 @@ def _stages(moves: Sequence[StatusTransition], now: datetime) -> list[StageTime]
                 label=STAGES[stage.name].label,
                 began_at=before.began_at if before else move.created_at,
                 seconds=(before.seconds if before else 0.0) + (0.0 if over else seconds),
-                attempts=(before.attempts if before else 0) + move.to_status.endswith("-running"),
+                attempts=(before.attempts if before else 0) + (move.to_status in IN_HAND),
                 ended=over,
             )
         )
@@ -200,7 +200,7 @@ def _stages(moves: Sequence[StatusTransition], now: datetime) -> list[StageTime]
 
 
 def _ending(status: str) -> str:
-    return status if status.endswith(("-completed", "-failed")) else ""
+    return "" if status in PENDING | IN_HAND else status
 
 
 def _log(session: Session, row: AppInstance, runs: dict[str, str], limit: int) -> list[LogLine]:

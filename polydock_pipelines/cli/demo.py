@@ -18,7 +18,7 @@ from polydock_pipelines.cli.running import Running, running, tell_where, until_s
 from polydock_pipelines.cli.services import SimulatorPort, SmtpPort, SshPort, terminate
 from polydock_pipelines.cli.stack import Ports, StackError
 from polydock_pipelines.db.database import Database
-from polydock_pipelines.lifecycle.table import LIFECYCLE, Kind
+from polydock_pipelines.lifecycle.table import FAILED, LIFECYCLE, Kind
 from polydock_pipelines.wiring import open_database
 
 WAY = tuple(s for s in LIFECYCLE if s.kind in (Kind.PROVISION, Kind.ACTIVATE))
@@ -141,8 +141,8 @@ def _progress(
     times = {t.stage: t for t in story.stages}
     for stage in WAY:
         seen = times.get(stage.name)
-        mark = "·" if seen is None else "✔" if seen.ended.endswith("completed") else "…"
-        mark = "✘" if seen and seen.ended.endswith("failed") else mark
+        mark = "·" if seen is None else "✔" if seen.ended else "…"
+        mark = "✘" if seen and seen.ended in FAILED else mark
         table.add_row(mark, stage.label, f"{seen.seconds:5.1f} s" if seen else "")
     return table
 
