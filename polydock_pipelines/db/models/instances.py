@@ -39,6 +39,10 @@ class AppInstance(Model):
     wanted: Mapped[str | None] = mapped_column(String(20))
     running_before: Mapped[str | None] = mapped_column(String(40))
     """The running status an upgrade left."""
+    unreachable_since: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    """When Lagoon began to fail this instance alone, while it answered others."""
+    nudged_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    """When `stuck_instances` last sent it on in this stage."""
     event_sequence: Mapped[int] = mapped_column(default=0)
 
     # -- who works on it
@@ -149,6 +153,8 @@ class StatusTransition(Model):
     """Leads to the Dagster run that did it."""
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
 
+    __table_args__ = (Index("ix_status_transitions_arrivals", "to_status", "created_at"),)
+
 
 class InstanceLog(Model):
     """What happened to an instance, in sentences; no secret ever."""
@@ -164,4 +170,4 @@ class InstanceLog(Model):
     attempt: Mapped[int | None]
     message: Mapped[str] = mapped_column(Text)
     handover_id: Mapped[str | None] = mapped_column(String(36))
-    created_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime, index=True)

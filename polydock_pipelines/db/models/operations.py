@@ -21,7 +21,9 @@ class Handover(Model):
     """Which sensor, the intake, or an operator."""
     size: Mapped[int] = mapped_column(default=0)
     run_id: Mapped[str | None] = mapped_column(String(36), index=True)
-    created_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime, index=True)
+    expected_until: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    """Until then its run may still begin; moved on while Dagster has it in its queue."""
     started_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     beat_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     ended_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
@@ -45,4 +47,4 @@ class OutboxEvent(Model):
     """Counts up within one instance."""
     payload: Mapped[dict[str, Any]] = mapped_column(JSON)
     """Ids and statuses; no secret, no personal data."""
-    created_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime, index=True)
