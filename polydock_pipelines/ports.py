@@ -5,7 +5,8 @@
     |- DeniedError          we may not do or see it, at least not now
     |- NotFoundError        there is no such thing
     |- AlreadyExistsError   something of that name stands already
-    '- EndpointError        the service itself is away or does not let us in
+    |- EndpointError        the service itself is away or does not let us in
+    '- ThrottledError       we would ask more often than our settings allow
     StaleLeaseError         another run holds the instance now: stop, write nothing
 
 Clients raise subclasses of these; steps and actions know only these names.
@@ -51,6 +52,10 @@ class EndpointError(PortError):
         super().__init__(message)
         self.endpoint = endpoint
         """Its name for operators: `lagoon`, `lagoon-ssh`, …"""
+
+
+class ThrottledError(PortError):
+    """We were about to ask more often than our own settings allow: later."""
 
 
 class StaleLeaseError(Exception):
@@ -210,6 +215,10 @@ class LagoonDeployments(Protocol):
 class Lagoon(Protocol):
     """A Lagoon, by what it holds."""
 
+    def ping(self) -> None:
+        """Ask for next to nothing. EndpointError when it is away or refuses our credential."""
+        ...
+
     @property
     def projects(self) -> LagoonProjects:
         """Projects, groups, variables, metadata."""
@@ -249,6 +258,10 @@ class CommandResult:
 
 class Shell(Protocol):
     """Commands in a container of an environment, over SSH."""
+
+    def endpoint(self, at: Container) -> str:
+        """Return the name of the server that commands in *at* go to."""
+        ...
 
     def run(self, at: Container, script: str) -> CommandResult:
         """Feed *script* to `sh -s` and wait for its end.

@@ -119,6 +119,24 @@ class Settings(BaseSettings):
         validation_alias="POLYDOCK_REGISTER_SIMULATE_ROUND_ROBIN",
         description="Registrations end in turn as created, failed, registered, to try a form",
     )
+    lagoon_ops_per_minute: int = Field(
+        0,
+        ge=0,
+        validation_alias="POLYDOCK_LAGOON_OPS_PER_MINUTE",
+        description="Requests to Lagoon's API a minute, over all processes; 0: as many as needed",
+    )
+    builds_at_once: int = Field(
+        0,
+        ge=0,
+        validation_alias="POLYDOCK_BUILDS_AT_ONCE",
+        description="Builds that may run in Lagoon at once; 0: as many as needed",
+    )
+    removal_alarm: int = Field(
+        200,
+        ge=1,
+        validation_alias="POLYDOCK_REMOVAL_ALARM",
+        description="Removals, or purges, an hour at which they pause themselves",
+    )
     project_grace_days: int = Field(
         14,
         ge=0,

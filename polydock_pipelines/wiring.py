@@ -1,6 +1,7 @@
 """Settings to Ports and Database: the one place where the pieces are put together."""
 
 import functools
+import hashlib
 import logging
 from collections.abc import Generator
 from contextlib import contextmanager, suppress
@@ -19,6 +20,7 @@ from polydock_pipelines.clients.lagoon.token import SshToken, StaticToken
 from polydock_pipelines.clients.lagoon.transport import TokenSource
 from polydock_pipelines.clients.shell import SshShell
 from polydock_pipelines.db.database import Database
+from polydock_pipelines.db.gates import Limits
 from polydock_pipelines.db.leases import Book
 from polydock_pipelines.db.vault import Vault, new_key
 from polydock_pipelines.lifecycle.secret import Secret
@@ -66,7 +68,21 @@ def open_database(chosen: Settings | None = None) -> Database:
 def open_book(database: Database, chosen: Settings | None = None) -> Book:
     """Return the database with what every write of a status needs to know."""
     chosen = chosen or settings()
-    return Book(database, chosen.public_url, timedelta(days=chosen.project_grace_days))
+    return Book(
+        database,
+        chosen.public_url,
+        timedelta(days=chosen.project_grace_days),
+        credential_of(chosen),
+        Limits(chosen.removal_alarm, chosen.builds_at_once, chosen.lagoon_ops_per_minute),
+    )
+
+
+def credential_of(chosen: Settings) -> str:
+    """Return a fingerprint of how we come to Lagoon: another one meets closed circuits."""
+    token = chosen.lagoon_token.get_secret_value() if chosen.lagoon_token else ""
+    ssh = (chosen.lagoon_ssh_host, chosen.lagoon_ssh_port, chosen.lagoon_ssh_user)
+    known = "|".join(map(str, (chosen.lagoon_api_url, token, *ssh, chosen.ssh_key_file)))
+    return hashlib.sha256(known.encode()).hexdigest()[:12]
 
 
 def _identity(chosen: Settings) -> SshIdentity:

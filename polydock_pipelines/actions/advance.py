@@ -5,6 +5,7 @@ import time
 from dataclasses import dataclass
 from datetime import timedelta
 
+from polydock_pipelines.actions.endpoints import GuardedShell, note
 from polydock_pipelines.apps.app_type import AppType
 from polydock_pipelines.apps.registry import APP_TYPES
 from polydock_pipelines.db.leases import Book, Held, LeaseJournal, apply, claim, set_aside
@@ -19,6 +20,7 @@ from polydock_pipelines.ports import (
     RefusedError,
     StaleLeaseError,
     StepPorts,
+    ThrottledError,
 )
 
 ENDPOINT_PAUSE = timedelta(seconds=30)
@@ -102,7 +104,7 @@ def _step(book: Book, ports: Ports, held: Held) -> Outcome | Unreachable | None:
     app_type: AppType = APP_TYPES[instance.app_type]
     step_ports = StepPorts(
         lagoon=ports.lagoon,
-        shell=ports.shell,
+        shell=GuardedShell(ports.shell, book, instance.id, ports.clock),
         clock=ports.clock,
         public_key_of=ports.public_key_of,
         journal=LeaseJournal(book, held, ports.clock),
@@ -111,14 +113,25 @@ def _step(book: Book, ports: Ports, held: Held) -> Outcome | Unreachable | None:
         return app_type.steps[instance.stage](instance, step_ports)
     except StaleLeaseError:
         return None
-    except EndpointError as error:
-        return Unreachable(str(error), until=ports.clock.now() + ENDPOINT_PAUSE)
-    except RefusedError as error:
-        return Failed(str(error), is_final=True)
-    except DeniedError as error:
-        return Failed(str(error), attempts=DENIED_ATTEMPTS)
     except PortError as error:
-        return Failed(str(error))
+        return _outcome_of(book, ports, error)
+
+
+def _outcome_of(book: Book, ports: Ports, error: PortError) -> Failed | Unreachable:
+    """Return what a failed request means: about the endpoint, or about this instance."""
+    now = ports.clock.now()
+    match error:
+        case EndpointError():
+            waits_for = note(book, ports.lagoon, error, now)
+            return Unreachable(str(error), now + ENDPOINT_PAUSE, waits_for)
+        case ThrottledError():
+            return Unreachable(str(error), now + ENDPOINT_PAUSE)
+        case RefusedError():
+            return Failed(str(error), is_final=True)
+        case DeniedError():
+            return Failed(str(error), attempts=DENIED_ATTEMPTS)
+        case _:
+            return Failed(str(error))
 
 
 def _visit(

@@ -5,7 +5,10 @@ from datetime import datetime
 from polydock_pipelines.actions.hand_over import NEW
 from polydock_pipelines.actions.runs import job_of, run_config, run_tags
 from polydock_pipelines.db import handovers
+from polydock_pipelines.db.brakes import paused
+from polydock_pipelines.db.circuits import away
 from polydock_pipelines.db.database import Database
+from polydock_pipelines.db.gates import Gate
 from polydock_pipelines.lifecycle.table import Kind
 from polydock_pipelines.ports import Launcher, PortError
 
@@ -17,7 +20,7 @@ def launch_provisioning(db: Database, launcher: Launcher, now: datetime) -> str 
     takes every due row when it begins). When the launch fails, the rows are let go at once and the
     sensor makes good: nothing is lost, and nothing is raised.
     """
-    if handovers.unstarted(db, Kind.PROVISION, now):
+    if handovers.unstarted(db, Kind.PROVISION, now) or _is_held_back(db, now):
         return None
     chunks = handovers.hand_over(db, Kind.PROVISION, now, source="intake", statuses=NEW, chunks=1)
     for chunk in chunks:
@@ -28,3 +31,13 @@ def launch_provisioning(db: Database, launcher: Launcher, now: datetime) -> str 
         else:
             return launch.run_id
     return None
+
+
+def _is_held_back(db: Database, now: datetime) -> bool:
+    """Whether the run could do nothing: a brake is pulled, or Lagoon is away for all we know.
+
+    The intake has no credential of Lagoon, so it looks at those of whoever has.
+    """
+    with db.read() as session:
+        gate = Gate(tuple(away(session, now=now)), tuple(paused(session)))
+    return bool(gate.why(Kind.PROVISION))

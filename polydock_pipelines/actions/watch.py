@@ -1,12 +1,13 @@
 """Which builds ended and which environments are gone: one bulk look for all that wait."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
-from polydock_pipelines.db.database import Database
+from polydock_pipelines.actions.endpoints import lagoon_away, note
+from polydock_pipelines.db.leases import Book
 from polydock_pipelines.db.waiting import WaitingRow, rows_waiting
 from polydock_pipelines.lifecycle.table import Kind
-from polydock_pipelines.ports import EnvironmentRef, Lagoon, PortError
+from polydock_pipelines.ports import EndpointError, EnvironmentRef, Lagoon, PortError
 
 MOST_ENVIRONMENTS = 200
 
@@ -15,16 +16,33 @@ MOST_ENVIRONMENTS = 200
 class Ended:
     """Instances whose remote work ended or whose deadline passed, by the kind of run they need."""
 
-    by_kind: dict[Kind, list[int]]
-    looked_at: int
+    by_kind: dict[Kind, list[int]] = field(default_factory=dict[Kind, list[int]])
+    looked_at: int = 0
+    trouble: str = ""
+    """Why Lagoon could not be asked."""
 
 
-def ended(db: Database, lagoon: Lagoon, now: datetime) -> Ended:
+def look(book: Book, lagoon: Lagoon, now: datetime) -> Ended:
+    """Look at everything that Lagoon works on for us, unless it is away; probe it then."""
+    trouble = lagoon_away(book, lagoon, now)
+    if trouble:
+        return Ended(trouble=trouble)
+    try:
+        return ended(book, lagoon, now)
+    except EndpointError as error:
+        note(book, lagoon, error, now)
+        return Ended(trouble=str(error))
+    except PortError as error:
+        return Ended(trouble=str(error))
+
+
+def ended(book: Book, lagoon: Lagoon, now: datetime) -> Ended:
     """Look at everything that Lagoon works on for us. EndpointError when it cannot be asked.
 
     People wait for builds, nobody for a removal: trouble with environments hides no ended build.
     """
-    waiting = rows_waiting(db, now)
+    gate = book.gate(now)
+    waiting = rows_waiting(book.db, now, {kind: gate.lets(kind) for kind in Kind})
     builds = [row for row in waiting if row.bulk_id and not row.is_removal]
     leaving = [row for row in waiting if row.is_removal]
     done = _ended_builds(builds, lagoon, now)

@@ -14,6 +14,7 @@ from pathlib import Path
 from sqlalchemy.exc import OperationalError
 
 from polydock_pipelines.actions.advance import LeaseWatch, Visit, advance
+from polydock_pipelines.actions.hand_over import allowed
 from polydock_pipelines.db import handovers
 from polydock_pipelines.db.leases import Book, renew
 from polydock_pipelines.lifecycle.table import Kind, leg_of, legs_of, statuses_of
@@ -89,8 +90,10 @@ def begin_run(book: Book, ports: Ports, leg: Leg) -> int:
     now = ports.clock.now()
     handovers.start(book.db, leg.handover_id, leg.kind, leg.run_id, now)
     mine = handovers.members(book.db, leg.handover_id, statuses_of(leg.kind))
-    room = max(CHUNK - len(mine), 0)
-    return len(mine) + handovers.join(book.db, leg.handover_id, leg.kind, now, room)
+    left, what = max(CHUNK - len(mine), 0), allowed(book, leg.kind, now)
+    return len(mine) + handovers.join(
+        book.db, leg.handover_id, leg.kind, now, left, lets=what.lets, room=what.room
+    )
 
 
 def work_leg(book: Book, ports: Ports, leg: Leg) -> LegReport:

@@ -69,6 +69,10 @@ class SshShell:
         self._connect_timeout_s = connect_timeout_s
         self._timeout_s = timeout_s
 
+    def endpoint(self, at: Container) -> str:
+        """See `ports.Shell.endpoint`."""
+        return f"{ENDPOINT} {at.host or self._host}:{at.port or self._port}"
+
     def run(self, at: Container, script: str) -> CommandResult:
         """Feed *script* to `sh -s` in the container and wait for its end.
 
@@ -87,7 +91,7 @@ class SshShell:
             )
         except SshUnreachableError as error:
             raise ShellEndpointError(
-                f"No command can be run over SSH: {error}.", endpoint=ENDPOINT
+                f"No command can be run over SSH: {error}.", endpoint=self.endpoint(at)
             ) from None
         except SshDeniedError as error:
             raise ShellError(

@@ -13,6 +13,7 @@ from sqlalchemy import ColumnElement, Select, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from polydock_pipelines.db.database import Database
+from polydock_pipelines.db.gates import has_no_build_to_begin
 from polydock_pipelines.db.leases import is_free
 from polydock_pipelines.db.models.instances import AppInstance
 from polydock_pipelines.db.models.operations import Handover
@@ -67,16 +68,35 @@ def hand_over(
     chunks: int = 4,
     limit: int = 2000,
     statuses: Sequence[str] | None = None,
+    lets: ColumnElement[bool] | None = None,
+    room: int | None = None,
 ) -> list[Chunk]:
     """Give due instances of *kind* to at most *chunks* runs; oldest first, people before all.
 
-    One run up to PER_RUN instances: starting a run costs as much as working twenty.
+    Only those that *lets* lets, and at most *room* that begin with a build. One run up to PER_RUN
+    instances: starting a run costs as much as working twenty.
     """
     with db.write() as session:
-        wanted = list(session.scalars(_unlocked(due(kind, now, statuses).limit(limit))))
+        wanted = _wanted(session, due(kind, now, statuses), limit, lets, room)
         parts = _split(wanted, min(chunks, -(-len(wanted) // PER_RUN)))
         made = [_hand(session, kind, part, now, source) for part in parts]
         return [chunk for chunk in made if chunk is not None]
+
+
+def _wanted(
+    session: Session,
+    chosen: Select[tuple[int]],
+    limit: int,
+    lets: ColumnElement[bool] | None,
+    room: int | None,
+) -> list[int]:
+    if lets is not None:
+        chosen = chosen.where(lets)
+    if room is None:
+        return list(session.scalars(_unlocked(chosen.limit(limit))))
+    others = list(session.scalars(_unlocked(chosen.where(has_no_build_to_begin()).limit(limit))))
+    builds = _unlocked(chosen.where(~has_no_build_to_begin()).limit(min(room, limit)))
+    return (others + list(session.scalars(builds)))[:limit]
 
 
 def bring_forward(db: Database, ids: Sequence[int], now: datetime) -> None:
@@ -143,10 +163,19 @@ def start(db: Database, handover_id: str, kind: Kind, run_id: str, now: datetime
         row.run_id, row.started_at, row.beat_at = run_id, now, now
 
 
-def join(db: Database, handover_id: str, kind: Kind, now: datetime, room: int) -> int:
+def join(
+    db: Database,
+    handover_id: str,
+    kind: Kind,
+    now: datetime,
+    limit: int,
+    *,
+    lets: ColumnElement[bool] | None = None,
+    room: int | None = None,
+) -> int:
     """Add other due instances of *kind* to a run that has begun; return how many came."""
     with db.write() as session:
-        ids = list(session.scalars(_unlocked(due(kind, now).limit(room))))
+        ids = _wanted(session, due(kind, now), limit, lets, room)
         return len(mark(session, ids, handover_id, now, now + WHILE_ALIVE))
 
 

@@ -7,14 +7,16 @@ went on: write nothing.
 
 import uuid
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from sqlalchemy import ColumnElement, delete, or_, select, update
 from sqlalchemy.orm import Session
 
+from polydock_pipelines.db.brakes import alarmed
 from polydock_pipelines.db.database import Database
 from polydock_pipelines.db.door import GRACE, Writing, write
+from polydock_pipelines.db.gates import Gate, Limits, is_free_to_build, read_gate
 from polydock_pipelines.db.loading import load_instance
 from polydock_pipelines.db.models.instances import AppInstance, InstanceIntent, PushedVariable
 from polydock_pipelines.db.places import login_url
@@ -26,6 +28,7 @@ from polydock_pipelines.lifecycle.table import (
     PENDING,
     STAGES,
     STATUSES,
+    WISHES,
     Crossroads,
     Kind,
     Wish,
@@ -38,12 +41,15 @@ from polydock_pipelines.lifecycle.transitions import (
     begin,
     deadline,
     obey,
+    pending,
     running,
     settle,
 )
 from polydock_pipelines.ports import Clock, StaleLeaseError
 
 LEASE = timedelta(seconds=60)
+ALARMING = frozenset(pending(WISHES[wish]) for wish in (Wish.REMOVE, Wish.PURGE))
+"""Where something is about to be deleted that was not before."""
 
 
 @dataclass(frozen=True)
@@ -65,6 +71,14 @@ class Book:
     db: Database
     public_url: str = ""
     grace: timedelta = GRACE
+    credential: str = ""
+    """Tells the circuits of our credentials from those of others."""
+    limits: Limits = field(default_factory=Limits)
+
+    def gate(self, now: datetime) -> Gate:
+        """Return what holds work back right now."""
+        with self.db.read() as session:
+            return read_gate(session, self.credential, self.limits, now)
 
 
 def is_free(now: datetime) -> ColumnElement[bool]:
@@ -91,6 +105,10 @@ def claim(
         if row is None or not _is_ready(row, now, handover_id):
             return None
         change = _first(row, now)
+        if _is_held_back(book, session, row, change, now):
+            if row.handover_id == handover_id:
+                row.handed_until = None
+            return None
         status_before, token = row.status, str(uuid.uuid4())
         if not _take(session, row, token, now):
             return None
@@ -112,6 +130,27 @@ def _is_ready(row: AppInstance, now: datetime, handover_id: str | None) -> bool:
         return False
     ours = handover_id is not None and row.handover_id == handover_id
     return ours or row.next_check_at <= now
+
+
+def _is_held_back(
+    book: Book, session: Session, row: AppInstance, change: Change, now: datetime
+) -> bool:
+    """Whether a circuit, a brake, the alarm or a lack of room keeps the row from being worked.
+
+    What only changes its status, a wish or an end of its attempts, needs nothing from outside.
+    """
+    owner = leg_of(row.status)
+    if owner is None or not change.is_work:
+        return False
+    gate = read_gate(session, book.credential, book.limits, now)
+    if gate.refuses(session, row, owner[0]):
+        return True
+    if row.status in ALARMING and row.attempt == 0:
+        return alarmed(session, owner[0], now, book.limits.removal_alarm)
+    if is_free_to_build(session, row, book.limits):
+        return False
+    row.status_message = f"waits for one of {book.limits.builds_at_once} places for builds"
+    return True
 
 
 def _first(row: AppInstance, now: datetime) -> Change:
@@ -166,6 +205,7 @@ def apply(book: Book, held: Held, outcome: Outcome | Unreachable, now: datetime)
         row = _mine(session, held)
         if row is None:
             return None
+        _note_reach(row, outcome, now)
         if not isinstance(outcome, Unreachable):
             learn(session, row, outcome.facts, book.db.vault)
         position = _position(row, held)
@@ -175,6 +215,14 @@ def apply(book: Book, held: Held, outcome: Outcome | Unreachable, now: datetime)
         if not _goes_on(row, held, outcome):
             row.handed_until = None
         return row.status
+
+
+def _note_reach(row: AppInstance, outcome: Outcome | Unreachable, now: datetime) -> None:
+    """Remember which endpoint the row waits for, or since when it alone is not answered."""
+    is_away = isinstance(outcome, Unreachable)
+    row.waits_for = outcome.waits_for if is_away else None
+    is_alone = is_away and outcome.waits_for is None
+    row.unreachable_since = (row.unreachable_since or now) if is_alone else None
 
 
 def _goes_on(row: AppInstance, held: Held, outcome: Outcome | Unreachable) -> bool:
@@ -205,7 +253,7 @@ def _position(row: AppInstance, held: Held) -> Position:
             has_owner=row.user_group_id is not None,
             running_before=before if isinstance(before, Resting) else None,
         ),
-        since=row.stage_since,
+        unreachable_since=row.unreachable_since,
     )
 
 

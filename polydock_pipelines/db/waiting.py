@@ -1,18 +1,24 @@
 """The instances that wait for something Lagoon does."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, and_, or_, select
 
 from polydock_pipelines.db.database import Database
 from polydock_pipelines.db.handovers import unhanded
 from polydock_pipelines.db.leases import is_free
 from polydock_pipelines.db.models.instances import AppInstance
-from polydock_pipelines.lifecycle.table import LIFECYCLE, Kind, stage_of
+from polydock_pipelines.lifecycle.table import LIFECYCLE, Kind, leg_of, stage_of
 from polydock_pipelines.lifecycle.transitions import running
 
 WAITING = tuple(running(stage.name) for stage in LIFECYCLE if stage.polled_by)
+BY_KIND = {
+    kind: tuple(s for s in WAITING if (owner := leg_of(s)) and owner[0] is kind)
+    for kind in Kind
+    if any((owner := leg_of(s)) and owner[0] is kind for s in WAITING)
+}
 MOST = 4000
 """So many rows at one look; those whose deadline is nearest."""
 
@@ -38,12 +44,17 @@ class WaitingRow:
         return self.deadline is not None and self.deadline <= now
 
 
-def rows_waiting(db: Database, now: datetime) -> list[WaitingRow]:
-    """Return what waits for Lagoon and is held by nobody: a look that has its own time is left."""
+def rows_waiting(
+    db: Database, now: datetime, lets: Mapping[Kind, ColumnElement[bool]] | None = None
+) -> list[WaitingRow]:
+    """Return what waits for Lagoon and is held by nobody: a look that has its own time is left.
+
+    Only what *lets* lets of each kind; without it, all.
+    """
     chosen = (
         select(AppInstance)
         .where(
-            AppInstance.status.in_(WAITING),
+            _those(lets),
             AppInstance.next_check_at == AppInstance.deadline,
             is_free(now),
             unhanded(now),
@@ -53,6 +64,13 @@ def rows_waiting(db: Database, now: datetime) -> list[WaitingRow]:
     )
     with db.read() as session:
         return [_row(row) for row in session.scalars(chosen)]
+
+
+def _those(lets: Mapping[Kind, ColumnElement[bool]] | None) -> ColumnElement[bool]:
+    if lets is None:
+        return AppInstance.status.in_(WAITING)
+    parts = [and_(AppInstance.status.in_(statuses), lets[k]) for k, statuses in BY_KIND.items()]
+    return or_(*parts)
 
 
 def _row(row: AppInstance) -> WaitingRow:

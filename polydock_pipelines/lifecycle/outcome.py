@@ -73,6 +73,8 @@ class Unreachable:
 
     reason: str
     until: datetime
+    waits_for: str | None = None
+    """The endpoint whose circuit is open; None: it answers others, and fails this instance."""
 
 
 Outcome = Done | Waiting | Failed

@@ -75,6 +75,8 @@ class Stage:
     """Job and leg that look again while a remote system works; None: the step ends by itself."""
     retry_at: str | None = None
     """Where an operator's retry enters; None: at this stage."""
+    takes_a_build: bool = False
+    """Whether it begins with a build, of which only so many may run at once."""
     has_completed: bool = True
     """Purge has no `-completed` status on the wire."""
 
@@ -104,6 +106,7 @@ LIFECYCLE = (
         "start_builds",
         limit=60 * MINUTE,
         polled_by=(Kind.ACTIVATE, "finish_builds"),
+        takes_a_build=True,
         retry_at="pre-deploy",
     ),
     Stage(
@@ -138,6 +141,7 @@ LIFECYCLE = (
         "start_upgrades",
         limit=60 * MINUTE,
         polled_by=(Kind.UPGRADE, "finish_upgrades"),
+        takes_a_build=True,
     ),
     Stage(
         "post-upgrade",

@@ -26,7 +26,7 @@ BACK_OFF = tuple(timedelta(seconds=s) for s in (30, 60, 120, 300, 600))
 """Pause after the first, second, … failed attempt; the last one holds from there on."""
 
 LONGEST_OUTAGE = timedelta(hours=24)
-"""So long an endpoint may be away before an instance that needs it is given up."""
+"""So long an endpoint may fail one instance, while it answers others, before that is given up."""
 
 
 class NotAllowedError(Exception):
@@ -49,6 +49,8 @@ class Change:
     """Attempts spent in the stage so far."""
     line: str = ""
     """What happened, for the log; empty: the message says it."""
+    is_work: bool = False
+    """The stage's step runs next; everything else is done by writing this down."""
     is_endpoint_away: bool = False
     """The deadline moves by as long as the pause lasts."""
 
@@ -90,8 +92,8 @@ class Position:
     deadline: datetime
     wanted: Wish | None
     crossroads: Crossroads
-    since: datetime | None = None
-    """When the stage was entered; outages do not move it."""
+    unreachable_since: datetime | None = None
+    """When an endpoint that answers others began to fail this instance."""
 
 
 def settle(at: Position, outcome: Outcome | Unreachable, now: datetime) -> Change:
@@ -116,19 +118,25 @@ def _meaning(at: Position, outcome: Outcome | Unreachable, now: datetime) -> Cha
     match outcome:
         case Done():
             return _follow(at, outcome.note, now)
-        case Unreachable() if at.since and now - at.since > LONGEST_OUTAGE:
-            return _give_up(at, f"{outcome.reason} (for more than a day)")
         case Unreachable():
-            return Change(
-                _back(at), outcome.reason, due_at=outcome.until, attempt=at.attempt - 1,
-                is_endpoint_away=True,
-            )  # fmt: skip
+            return _wait_for_endpoint(at, outcome, now)
         case Waiting():
             if now >= at.deadline:
                 return _give_up(at, f"{at.stage.label}: {_overdue(at.stage)}")
             return Change((), outcome.note, due_at=min(outcome.until, at.deadline))
         case Failed():
             return _fail(at, outcome, now)
+
+
+def _wait_for_endpoint(at: Position, outcome: Unreachable, now: datetime) -> Change:
+    """Spend no attempt; the longer it lasts for this instance alone, the longer the pause."""
+    lasted = now - at.unreachable_since if at.unreachable_since else timedelta()
+    if lasted > LONGEST_OUTAGE:
+        return _give_up(at, f"{outcome.reason} (for more than a day)")
+    due_at = max(outcome.until, now + min(lasted / 4, BACK_OFF[-1]))
+    return Change(
+        _back(at), outcome.reason, due_at=due_at, attempt=at.attempt - 1, is_endpoint_away=True
+    )
 
 
 def _interrupts(stage: Stage, wanted: Wish) -> bool:
@@ -188,7 +196,7 @@ def begin(status: str, attempt: int) -> Change:
         reason = f"{stage.label}: the worker died in each of {attempt} attempts; see its run's log"
         return Change((failed(stage.name),), reason, attempt=attempt)
     word = running(stage.name)
-    return Change(() if status == word else (word,), attempt=attempt + 1)
+    return Change(() if status == word else (word,), attempt=attempt + 1, is_work=True)
 
 
 def wish(status: str, wanted: Wish, now: datetime) -> Change | None:

@@ -9,13 +9,14 @@ from collections.abc import Sequence
 
 import dagster as dg
 
+from polydock_pipelines.actions.endpoints import probe_others
 from polydock_pipelines.actions.hand_over import (
     hand_over_due,
     hand_over_ended,
     hand_over_new,
 )
 from polydock_pipelines.actions.runs import JOBS, job_of, run_config, run_tags
-from polydock_pipelines.actions.watch import ended
+from polydock_pipelines.actions.watch import look
 from polydock_pipelines.assets.app_instances import catch_up
 from polydock_pipelines.db import version
 from polydock_pipelines.db.handovers import Chunk
@@ -26,7 +27,7 @@ from polydock_pipelines.jobs.instances import (
     provision_instances,
     remove_instances,
 )
-from polydock_pipelines.ports import PortError
+from polydock_pipelines.lifecycle.table import Kind
 from polydock_pipelines.resources.database import DatabaseResource
 from polydock_pipelines.resources.lagoon import LagoonResource
 from polydock_pipelines.settings import settings
@@ -65,9 +66,11 @@ def signups(database: DatabaseResource) -> dg.SensorResult | dg.SkipReason:
     with database.open() as book:
         if skip := schema_problem(book):
             return skip
-        chunks = hand_over_new(book.db, now, "signups")
+        chunks = hand_over_new(book, now, "signups")
+        why = book.gate(now).why(Kind.PROVISION)
     if not chunks:
-        return dg.SkipReason("no new request, or the runs that were asked for will take it")
+        nothing = "no new request, or the runs that were asked for will take it"
+        return dg.SkipReason(why or nothing)
     return dg.SensorResult(run_requests=run_requests(chunks))
 
 
@@ -86,14 +89,13 @@ def builds(database: DatabaseResource, lagoon: LagoonResource) -> dg.SensorResul
     with database.open() as book, lagoon.open() as client:
         if skip := schema_problem(book):
             return skip
-        try:
-            seen = ended(book.db, client, clock.now())
-            if seen.looked_at and not seen.by_kind:
-                time.sleep(SECOND_LOOK_AFTER_S)
-                seen = ended(book.db, client, clock.now())
-        except PortError as error:
-            return dg.SkipReason(f"Lagoon could not be asked: {error}")
-        chunks = hand_over_ended(book.db, seen.by_kind, clock.now(), "builds")
+        seen = look(book, client, clock.now())
+        if seen.looked_at and not seen.by_kind:
+            time.sleep(SECOND_LOOK_AFTER_S)
+            seen = look(book, client, clock.now())
+        if seen.trouble:
+            return dg.SkipReason(f"Lagoon could not be asked: {seen.trouble}")
+        chunks = hand_over_ended(book, seen.by_kind, clock.now(), "builds")
     if not chunks:
         return dg.SkipReason(f"{seen.looked_at} wait for Lagoon, none has ended")
     return dg.SensorResult(run_requests=run_requests(chunks))
@@ -111,8 +113,9 @@ def due_instances(database: DatabaseResource) -> dg.SensorResult | dg.SkipReason
     with database.open() as book:
         if skip := schema_problem(book):
             return skip
+        probe_others(book, now)
         chunks = [
-            chunk for kind in JOBS for chunk in hand_over_due(book.db, kind, now, "due_instances")
+            chunk for kind in JOBS for chunk in hand_over_due(book, kind, now, "due_instances")
         ]
         events = catch_up(book.db)
     if not chunks and not events:

@@ -13,10 +13,11 @@ from typing import Any
 import httpx
 
 from polydock_pipelines.actions.advance import Visit
+from polydock_pipelines.actions.endpoints import probe_others
 from polydock_pipelines.actions.hand_over import hand_over_due, hand_over_ended, hand_over_new
 from polydock_pipelines.actions.register import RegisterType, Signup, register
 from polydock_pipelines.actions.runs import JOBS
-from polydock_pipelines.actions.watch import ended
+from polydock_pipelines.actions.watch import look
 from polydock_pipelines.actions.work import Leg, begin_run, end_run, work_leg
 from polydock_pipelines.clients.keys import public_key_of
 from polydock_pipelines.clients.lagoon.client import LagoonClient
@@ -28,7 +29,7 @@ from polydock_pipelines.db.handovers import Chunk
 from polydock_pipelines.db.models.instances import AppInstance
 from polydock_pipelines.lifecycle.secret import Secret
 from polydock_pipelines.lifecycle.table import UNSTABLE, legs_of
-from polydock_pipelines.ports import Lagoon, PortError, Ports
+from polydock_pipelines.ports import Lagoon, Ports
 from polydock_pipelines.simulator.simulator import Simulator
 from polydock_pipelines.simulator.snapshot import snapshot
 from polydock_pipelines.simulator.world import World
@@ -134,15 +135,12 @@ class Driver:
 
     def due(self) -> list[Chunk]:
         """Hand over what is due, as the three sensors do."""
-        now, database = self.clock.now(), self.database
-        chunks = hand_over_new(database, now, "signups")
-        try:
-            by_kind = ended(database, self.eye, now).by_kind
-        except PortError:
-            by_kind = {}
-        chunks += hand_over_ended(database, by_kind, now, "builds")
+        now, book = self.clock.now(), a_book(self.database)
+        chunks = hand_over_new(book, now, "signups")
+        chunks += hand_over_ended(book, look(book, self.eye, now).by_kind, now, "builds")
+        probe_others(book, now)
         for kind in JOBS:
-            chunks += hand_over_due(database, kind, now, "due_instances")
+            chunks += hand_over_due(book, kind, now, "due_instances")
         return chunks
 
     def tick(self) -> list[Visit]:

@@ -133,6 +133,11 @@ class FakeLagoon:
     def deployments(self) -> "_Deployments":
         return self._deployments
 
+    def ping(self) -> None:
+        """See `ports.Lagoon.ping`."""
+        with self.state.call("ping"):
+            pass
+
     def operations(self) -> list[str]:
         """Return the names of the methods called, in order."""
         return [call.operation for call in self.calls]

@@ -48,6 +48,9 @@ class FakeShell:
     def containers(self) -> list[Container]:
         return [call.at for call in self.calls]
 
+    def endpoint(self, at: Container) -> str:
+        return f"lagoon-ssh {at.host or 'ssh.example.com'}:{at.port or 22}"
+
     def run(self, at: Container, script: str) -> CommandResult:
         self.calls.append(ShellCall(at, script))
         for piece, answers in self._answers.items():

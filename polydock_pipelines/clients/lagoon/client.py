@@ -23,7 +23,7 @@ class LagoonClient:
         tokens: TokenSource,
         *,
         connect_timeout_s: float = 5.0,
-        timeout_s: float = 60.0,
+        timeout_s: float = 25.0,
         attempts: int = 3,
         retry_wait_s: float = 0.3,
     ) -> None:
@@ -60,6 +60,10 @@ class LagoonClient:
     def organizations(self) -> OrganizationsClient:
         """What `polydock doctor` asks."""
         return self._organizations
+
+    def ping(self) -> None:
+        """See `ports.Lagoon.ping`; `lagoonVersion` works with every kind of token."""
+        self._organizations.lagoon_version()
 
     def close(self) -> None:
         """Close the connections."""

@@ -73,7 +73,7 @@ class Transport:
         tokens: TokenSource,
         *,
         connect_timeout_s: float = 5.0,
-        timeout_s: float = 60.0,
+        timeout_s: float = 25.0,
         attempts: int = 3,
         retry_wait_s: float = 0.3,
     ) -> None:

@@ -5,7 +5,7 @@ from datetime import datetime
 from sqlalchemy import Boolean, Float, String, Text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from polydock_pipelines.db.models.types import Model, UtcDateTime
+from polydock_pipelines.db.models.types import BigId, Model, UtcDateTime
 
 
 class Circuit(Model):
@@ -14,7 +14,7 @@ class Circuit(Model):
     __tablename__ = "circuits"
 
     endpoint: Mapped[str] = mapped_column(String(100), primary_key=True)
-    """`lagoon`, `lagoon-ssh:HOST:PORT`, …"""
+    """`lagoon`, `lagoon-ssh HOST:PORT`, …"""
     credential: Mapped[str] = mapped_column(String(20), primary_key=True)
     """A fingerprint; another credential meets a closed circuit."""
     opened_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
@@ -24,6 +24,8 @@ class Circuit(Model):
     """Probes that failed since it opened."""
     probe_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     """When the next one may be tried, by whoever moves this on first."""
+    probe_by: Mapped[int | None] = mapped_column(BigId)
+    """The instance that may try it; None: a sensor asks the endpoint itself."""
     closed_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
 
 

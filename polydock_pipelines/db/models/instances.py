@@ -41,6 +41,8 @@ class AppInstance(Model):
     """The running status an upgrade left."""
     unreachable_since: Mapped[datetime | None] = mapped_column(UtcDateTime)
     """When Lagoon began to fail this instance alone, while it answered others."""
+    waits_for: Mapped[str | None] = mapped_column(String(100))
+    """The endpoint whose circuit must close before it goes on."""
     nudged_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     """When `stuck_instances` last sent it on in this stage."""
     event_sequence: Mapped[int] = mapped_column(default=0)
@@ -109,6 +111,12 @@ class AppInstance(Model):
             postgresql_where=text("has_partition"),
         ),
         Index("ix_app_instances_trial", "is_trial", "trial_ends_at"),
+        Index(
+            "ix_app_instances_waits_for",
+            "waits_for",
+            sqlite_where=text("waits_for IS NOT NULL"),
+            postgresql_where=text("waits_for IS NOT NULL"),
+        ),
     )
 
 

@@ -14,7 +14,14 @@ from polydock_pipelines.lifecycle.table import Kind
 from polydock_pipelines.ports import EndpointError, PortError
 from tests.fakes.clock import START, FakeClock
 from tests.fakes.launcher import FakeLauncher
-from tests.makers import change_row, instance_row, make_group, make_instance_row, new_instance
+from tests.makers import (
+    a_book,
+    change_row,
+    instance_row,
+    make_group,
+    make_instance_row,
+    new_instance,
+)
 
 
 def waiting(db: Database, number: int) -> list[int]:
@@ -79,7 +86,7 @@ def test_a_launch_that_fails_frees_its_rows_at_once(database: Database, error: P
     launcher = FakeLauncher(failing=[error])
     assert launch_provisioning(database, launcher, START) is None
     assert {instance_row(database, one).handed_until for one in rows} == {None}
-    (chunk,) = hand_over_new(database, START, "signups")
+    (chunk,) = hand_over_new(a_book(database), START, "signups")
     assert chunk.size == 3
     with database.read() as session:
         failed = session.scalars(select(Handover).where(Handover.source == "intake")).one()

@@ -134,7 +134,7 @@ def test_an_endpoint_that_is_away_costs_no_attempt_and_no_time(stage: Stage) -> 
 
 @stages
 def test_an_endpoint_that_is_away_for_more_than_a_day_fails_the_instance(stage: Stage) -> None:
-    long_ago = replace(standing(stage.name), since=NOW - LONGEST_OUTAGE - SECOND)
+    long_ago = replace(standing(stage.name), unreachable_since=NOW - LONGEST_OUTAGE - SECOND)
     change = settle(long_ago, OUTCOMES["unreachable"], NOW)
     assert change.statuses == (f"{stage.name}-failed",)
     assert change.message == "Lagoon is away (for more than a day)"

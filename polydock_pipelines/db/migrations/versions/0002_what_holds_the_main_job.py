@@ -2,7 +2,7 @@
 
 Revision ID: 0002
 Revises: 0001
-Create Date: 2026-11-24 09:43:44.869469
+Create Date: 2026-11-24 09:49:34.011075
 """
 
 import sqlalchemy as sa
@@ -42,12 +42,15 @@ def upgrade() -> None:
     sa.Column('reason', sa.Text(), nullable=False),
     sa.Column('probes', sa.Integer(), nullable=False),
     sa.Column('probe_at', UtcDateTime(), nullable=True),
+    sa.Column('probe_by', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), nullable=True),
     sa.Column('closed_at', UtcDateTime(), nullable=True),
     sa.PrimaryKeyConstraint('endpoint', 'credential', name=op.f('pk_circuits'))
     )
     with op.batch_alter_table('app_instances', schema=None) as batch_op:
         batch_op.add_column(sa.Column('unreachable_since', UtcDateTime(), nullable=True))
+        batch_op.add_column(sa.Column('waits_for', sa.String(length=100), nullable=True))
         batch_op.add_column(sa.Column('nudged_at', UtcDateTime(), nullable=True))
+        batch_op.create_index('ix_app_instances_waits_for', ['waits_for'], unique=False, sqlite_where=sa.text('waits_for IS NOT NULL'), postgresql_where=sa.text('waits_for IS NOT NULL'))
 
     with op.batch_alter_table('handovers', schema=None) as batch_op:
         batch_op.add_column(sa.Column('expected_until', UtcDateTime(), nullable=True))
@@ -81,7 +84,9 @@ def downgrade() -> None:
         batch_op.drop_column('expected_until')
 
     with op.batch_alter_table('app_instances', schema=None) as batch_op:
+        batch_op.drop_index('ix_app_instances_waits_for', sqlite_where=sa.text('waits_for IS NOT NULL'), postgresql_where=sa.text('waits_for IS NOT NULL'))
         batch_op.drop_column('nudged_at')
+        batch_op.drop_column('waits_for')
         batch_op.drop_column('unreachable_since')
 
     op.drop_table('circuits')

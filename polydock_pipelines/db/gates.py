@@ -1,0 +1,122 @@
+"""What may be worked right now: brakes, circuits and places for builds, looked up in one go."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import ColumnElement, and_, false, func, not_, or_, select
+from sqlalchemy.orm import Session
+
+from polydock_pipelines.db.brakes import Paused, of_store, paused, store_of
+from polydock_pipelines.db.buckets import LAGOON_OPERATIONS
+from polydock_pipelines.db.circuits import LAGOON, Away, away, not_waiting_for
+from polydock_pipelines.db.models.guards import Bucket
+from polydock_pipelines.db.models.instances import AppInstance
+from polydock_pipelines.lifecycle.table import LIFECYCLE, Kind
+from polydock_pipelines.lifecycle.transitions import pending, running
+from polydock_pipelines.lifecycle.work import ALL, WORK_OF
+
+LONGEST_BACKLOG = timedelta(seconds=10)
+"""Nothing new is begun while Lagoon operations are booked further ahead."""
+BUILD_BEGINS = tuple(pending(s.name) for s in LIFECYCLE if s.takes_a_build)
+BUILDS = tuple(running(s.name) for s in LIFECYCLE if s.takes_a_build)
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What settings allow; 0 is no limit."""
+
+    removal_alarm: int = 200
+    """Removals, and purges, within an hour before they pause themselves."""
+    builds_at_once: int = 0
+    lagoon_ops_per_minute: int = 0
+
+
+@dataclass(frozen=True)
+class Gate:
+    """What holds work back at this moment."""
+
+    away: tuple[Away, ...] = ()
+    paused: tuple[Paused, ...] = ()
+    is_throttled: bool = False
+
+    def why(self, kind: Kind) -> str:
+        """Return why nothing of *kind* may be worked anywhere; empty when some may."""
+        for one in self.away:
+            if one.endpoint == LAGOON:
+                return one.sentence()
+        for brake in self._brakes(kind):
+            if not brake.store:
+                return brake.sentence()
+        if self.is_throttled:
+            return (
+                "as many Lagoon operations are under way as POLYDOCK_LAGOON_OPS_PER_MINUTE allows"
+            )
+        return ""
+
+    def sentences(self) -> list[str]:
+        """Return everything that holds work back, for an operator."""
+        return [one.sentence() for one in (*self.away, *self.paused)]
+
+    def lets(self, kind: Kind) -> ColumnElement[bool]:
+        """Whether a row that *kind* owns may be worked."""
+        if self.why(kind):
+            return false()
+        conditions = [not_(of_store(brake.store)) for brake in self._brakes(kind)]
+        if self.away:
+            conditions.append(not_waiting_for([one.endpoint for one in self.away]))
+        return and_(*conditions) if conditions else AppInstance.id.is_not(None)
+
+    def refuses(self, session: Session, row: AppInstance, kind: Kind) -> bool:
+        """Whether *row*, which *kind* owns, may not be worked."""
+        if self.why(kind) or row.waits_for in {one.endpoint for one in self.away}:
+            return True
+        stores = {brake.store for brake in self._brakes(kind)}
+        return bool(stores) and store_of(session, row) in stores
+
+    def _brakes(self, kind: Kind) -> list[Paused]:
+        return [brake for brake in self.paused if brake.work in (ALL, WORK_OF[kind])]
+
+
+def read_gate(session: Session, credential: str, limits: Limits, now: datetime) -> Gate:
+    """Return what holds work back for a process with *credential*."""
+    return Gate(
+        tuple(away(session, credential)),
+        tuple(paused(session)),
+        _is_throttled(session, limits, now),
+    )
+
+
+def _is_throttled(session: Session, limits: Limits, now: datetime) -> bool:
+    if not limits.lagoon_ops_per_minute:
+        return False
+    row = session.get(Bucket, LAGOON_OPERATIONS)
+    return row is not None and row.booked_until > now + LONGEST_BACKLOG
+
+
+def room_for_builds(session: Session, limits: Limits) -> int | None:
+    """Return how many more builds may begin; None: as many as come."""
+    if not limits.builds_at_once:
+        return None
+    under_way = session.scalar(
+        select(func.count()).select_from(AppInstance).where(AppInstance.status.in_(BUILDS))
+    )
+    return max(limits.builds_at_once - (under_way or 0), 0)
+
+
+def is_free_to_build(session: Session, row: AppInstance, limits: Limits) -> bool:
+    """Whether *row*, should it be about to start a build, finds a place for it."""
+    if row.status not in BUILD_BEGINS or not limits.builds_at_once:
+        return True
+    if session.get_bind().dialect.name == "postgresql":
+        # One at a time counts: the lock goes with the transaction.
+        session.execute(select(func.pg_advisory_xact_lock(BUILDS_LOCK)))
+    return room_for_builds(session, limits) != 0
+
+
+BUILDS_LOCK = 0x706F6C79
+"""Of Postgres, for whoever counts builds; any number that nobody else uses."""
+
+
+def has_no_build_to_begin() -> ColumnElement[bool]:
+    """Whether a row does not begin with a build."""
+    return or_(AppInstance.status.not_in(BUILD_BEGINS), AppInstance.wanted.is_not(None))
