@@ -3,7 +3,7 @@
 import functools
 import hashlib
 import logging
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager, suppress
 from datetime import timedelta
 from pathlib import Path
@@ -18,7 +18,10 @@ from polydock_pipelines.clients.lagoon.client import LagoonClient
 from polydock_pipelines.clients.lagoon.ssh import SshIdentity
 from polydock_pipelines.clients.lagoon.token import SshToken, StaticToken
 from polydock_pipelines.clients.lagoon.transport import TokenSource
+from polydock_pipelines.clients.pacing import Pace
 from polydock_pipelines.clients.shell import SshShell
+from polydock_pipelines.db import buckets
+from polydock_pipelines.db.buckets import LAGOON_OPERATIONS
 from polydock_pipelines.db.database import Database
 from polydock_pipelines.db.gates import Limits
 from polydock_pipelines.db.leases import Book
@@ -114,11 +117,30 @@ def open_lagoon(chosen: Settings | None = None) -> Generator[LagoonClient]:
     chosen = chosen or settings()
     quiet_libraries()
     tokens = _tokens(chosen, chosen.make_clock())
-    client = LagoonClient(httpx.Client(), chosen.lagoon_api_url, tokens)
+    with _paced(chosen) as pace:
+        client = LagoonClient(httpx.Client(), chosen.lagoon_api_url, tokens, pace=pace)
+        try:
+            yield client
+        finally:
+            client.close()
+
+
+@contextmanager
+def _paced(chosen: Settings) -> Generator[Callable[[], None]]:
+    """Make requests keep to POLYDOCK_LAGOON_OPS_PER_MINUTE, over all processes."""
+    per_minute = chosen.lagoon_ops_per_minute
+    if not per_minute:
+        yield lambda: None
+        return
+    database, clock = open_database(chosen), chosen.make_clock()
+
+    def take(count: int) -> timedelta:
+        return buckets.take(database, LAGOON_OPERATIONS, per_minute, count, clock.now())
+
     try:
-        yield client
+        yield Pace(per_minute, take).wait
     finally:
-        client.close()
+        database.close()
 
 
 def open_shell(chosen: Settings | None = None) -> SshShell:

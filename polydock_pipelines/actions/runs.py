@@ -11,6 +11,8 @@ JOBS = {
 PRIORITY = {Kind.ACTIVATE: "10", Kind.PROVISION: "9", Kind.REMOVE: "0"}
 """People who wait go before anything else in Dagster's queue; who waits longest, first."""
 MAX_RUNTIME_S = 300
+HANDOVER_TAG = "polydock/handover"
+KIND_TAG = "polydock/kind"
 
 
 def job_of(kind: Kind) -> str:
@@ -26,9 +28,10 @@ def run_config(chunk: Chunk) -> dict[str, object]:
 def run_tags(chunk: Chunk) -> dict[str, str]:
     """Return the run's tags."""
     tags = {
-        "polydock/kind": chunk.kind.value,
+        KIND_TAG: chunk.kind.value,
         "polydock/instances": str(chunk.size),
         "polydock/source": chunk.source,
+        HANDOVER_TAG: chunk.handover_id,
         "dagster/priority": PRIORITY[chunk.kind],
     }
     return tags | ({"polydock/instance": chunk.instance_uuid} if chunk.instance_uuid else {})

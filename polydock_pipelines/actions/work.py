@@ -25,6 +25,7 @@ THREADS = 8
 CHUNK = 500
 """At most so many instances in one run."""
 STOP_TAKING_AFTER_S = 120.0
+"""From the run's start: what is begun by then ends well before `MAX_RUNTIME_S`."""
 BEAT_EVERY_S = 15.0
 MOST_TRACES = 3
 
@@ -67,6 +68,8 @@ class LegReport:
     """Rows that were left for another run, because time was up."""
     bugs: list[str] = field(default_factory=list[str])
     """Errors that nobody expected, by kind and place; their texts may hold anything."""
+    held_back: list[str] = field(default_factory=list[str])
+    """What circuits and brakes had to say when the leg ended."""
     going_on: int = 0
     """Instances of the chunk that stand in a later leg, whether they came from this one or not."""
 
@@ -96,14 +99,15 @@ def begin_run(book: Book, ports: Ports, leg: Leg) -> int:
     )
 
 
-def work_leg(book: Book, ports: Ports, leg: Leg) -> LegReport:
+def work_leg(book: Book, ports: Ports, leg: Leg, *, running_s: float = 0.0) -> LegReport:
     """Take each instance of the chunk that stands in this leg as far as the leg goes.
 
-    Never raises for one instance: a bug in a step is noted, and the others go on.
+    *running_s*: how long the run is under way. Never raises for one instance: a bug in a step is
+    noted, and the others go on.
     """
     ids = handovers.members(book.db, leg.handover_id, leg.statuses)
     report = LegReport(leg.name)
-    stop_at = time.monotonic() + STOP_TAKING_AFTER_S
+    stop_at = time.monotonic() + STOP_TAKING_AFTER_S - running_s
     with _heartbeat(book, ports, leg) as watch, ThreadPoolExecutor(THREADS) as pool:
         walk = partial(_walk, book, ports, leg, watch=watch, stop_at=stop_at)
         worked = [pool.submit(walk, instance_id=i) for i in ids]
@@ -120,6 +124,7 @@ def work_leg(book: Book, ports: Ports, leg: Leg) -> LegReport:
         LOG.error("a bug in %s: %s\n%s", leg.name, type(bug).__name__, trace)
     if report.given_back:
         handovers.give_back(book.db, leg.handover_id, leg.statuses)
+    report.held_back = book.gate(ports.clock.now()).sentences()
     report.going_on = len(handovers.members(book.db, leg.handover_id, leg.later_statuses))
     return report
 

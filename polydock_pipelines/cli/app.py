@@ -2,7 +2,7 @@
 
 import typer
 
-from polydock_pipelines.cli import catalog, database, groups, instances, registrations
+from polydock_pipelines.cli import brakes, catalog, database, groups, instances, registrations
 from polydock_pipelines.cli.demo import demo
 from polydock_pipelines.cli.doctor import doctor
 from polydock_pipelines.cli.services import intake, simulate, up
@@ -17,6 +17,8 @@ app.command()(demo)
 app.command()(simulate)
 app.command()(intake)
 app.command()(doctor)
+app.command()(brakes.pause)
+app.command()(brakes.resume)
 app.command()(registrations.register)
 app.add_typer(registrations.app, name="registrations")
 app.add_typer(instances.app, name="instances")

@@ -15,6 +15,7 @@ from rich.text import Text
 from sqlalchemy.exc import OperationalError
 
 from polydock_pipelines.actions.operate import UnknownInstanceError
+from polydock_pipelines.actions.pause import PauseError
 from polydock_pipelines.actions.people import GroupError
 from polydock_pipelines.clock import ClockError
 from polydock_pipelines.db import version
@@ -32,6 +33,7 @@ EXPECTED = (
     ClockError,
     GroupError,
     NotAllowedError,
+    PauseError,
     PortError,
     SchemaError,
     SettingsError,

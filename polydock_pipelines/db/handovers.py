@@ -19,8 +19,8 @@ from polydock_pipelines.db.models.instances import AppInstance
 from polydock_pipelines.db.models.operations import Handover
 from polydock_pipelines.lifecycle.table import Kind, statuses_of
 
-BEFORE_START = timedelta(seconds=90)
-"""For a run that was asked for: queue, dequeue, start."""
+BEFORE_START = timedelta(seconds=45)
+"""For a run that was asked for, to start; `keep_queued` renews it while it is in a queue."""
 WHILE_ALIVE = timedelta(seconds=45)
 """For a run that works; it renews every 15 seconds."""
 PER_RUN = 50
@@ -132,7 +132,14 @@ def _hand(session: Session, kind: Kind, ids: list[int], now: datetime, source: s
     if not taken:
         return None
     session.add(
-        Handover(id=handover_id, kind=kind.value, source=source, size=len(taken), created_at=now)
+        Handover(
+            id=handover_id,
+            kind=kind.value,
+            source=source,
+            size=len(taken),
+            created_at=now,
+            expected_until=now + BEFORE_START,
+        )
     )
     return Chunk(handover_id, kind, len(taken), source, taken[0] if len(taken) == 1 else None)
 
@@ -246,8 +253,71 @@ def unstarted(db: Database, kind: Kind, now: datetime) -> int:
                     Handover.kind == kind.value,
                     Handover.started_at.is_(None),
                     Handover.ended_at.is_(None),
-                    Handover.created_at > now - BEFORE_START,
+                    Handover.expected_until > now,
                 )
             )
             or 0
         )
+
+
+@dataclass(frozen=True)
+class OpenHandover:
+    """A hand-over that has not ended."""
+
+    id: str
+    run_id: str | None
+    """None: no run has taken it up."""
+    created_at: datetime
+    beat_at: datetime | None
+
+
+def open_handovers(db: Database) -> list[OpenHandover]:
+    """Return the hand-overs that have not ended, oldest first."""
+    with db.read() as session:
+        rows = session.execute(
+            select(Handover.id, Handover.run_id, Handover.created_at, Handover.beat_at)
+            .where(Handover.ended_at.is_(None))
+            .order_by(Handover.created_at)
+        )
+        return [OpenHandover(*row) for row in rows]
+
+
+def keep_queued(db: Database, handover_ids: Sequence[str], now: datetime) -> None:
+    """Keep the rows of runs that wait in Dagster's queue."""
+    if not handover_ids:
+        return
+    until = now + BEFORE_START
+    with db.write() as session:
+        session.execute(
+            update(Handover).where(Handover.id.in_(handover_ids)).values(expected_until=until)
+        )
+        session.execute(
+            update(AppInstance)
+            .where(AppInstance.handover_id.in_(handover_ids), AppInstance.handed_until.is_not(None))
+            .values(handed_until=until)
+            .execution_options(synchronize_session=False)
+        )
+
+
+def abandon(db: Database, handover_id: str, now: datetime) -> None:
+    """End a hand-over whose run is dead: its rows and the leases on them are free at once.
+
+    Should a part of the run live on all the same, it finds its leases gone and writes nothing.
+    """
+    with db.write() as session:
+        session.execute(
+            update(AppInstance)
+            .where(AppInstance.handover_id == handover_id, AppInstance.handed_until.is_not(None))
+            .values(lease_token=None, lease_until=None)
+            .execution_options(synchronize_session=False)
+        )
+    end(db, handover_id, now)
+
+
+def beats(db: Database, run_ids: Sequence[str]) -> dict[str, datetime]:
+    """Return when each run last showed that it lives; those that never did are left out."""
+    with db.read() as session:
+        rows = session.execute(
+            select(Handover.run_id, Handover.beat_at).where(Handover.run_id.in_(run_ids))
+        )
+        return {run_id: at for run_id, at in rows if run_id and at}

@@ -4,6 +4,7 @@ Each op opens its resources, calls one action and adds metadata. Legs never fail
 `summarize` does at the end of the run, and only when an instance failed for good.
 """
 
+import time
 from collections.abc import Generator
 from dataclasses import asdict
 
@@ -62,7 +63,7 @@ def _first(kind: Kind, name: str, about: str) -> dg.OpDefinition:
             limit = settings().instance_partitions
             app_instances.add_partitions(context.instance, book.db, handover_id, limit)
             context.log.info("took up %s instances", count)
-            report = work_leg(book, ports, this)
+            report = work_leg(book, ports, this, running_s=_running_s(context))
             app_instances.materialize(context, book.db, report.last_visits())
         yield from _outputs(context, this, report)
 
@@ -80,11 +81,16 @@ def _later(kind: Kind, name: str, about: str) -> dg.OpDefinition:
     ) -> Generator[dg.Output[object], None, None]:
         this = Leg(kind, name, arrived, context.run_id)
         with database.open() as book, open_ports(lagoon, shell) as ports:
-            report = work_leg(book, ports, this)
+            report = work_leg(book, ports, this, running_s=_running_s(context))
             app_instances.materialize(context, book.db, report.last_visits())
         yield from _outputs(context, this, report)
 
     return leg
+
+
+def _running_s(context: dg.OpExecutionContext) -> float:
+    record = context.instance.get_run_record_by_id(context.run_id)
+    return time.time() - record.start_time if record and record.start_time else 0.0
 
 
 def _outputs(
@@ -93,7 +99,13 @@ def _outputs(
     context.log.info("%s: %s", leg.name, _counts(report.visits))
     if report.going_on:
         yield dg.Output(leg.handover_id, "arrived")
-    told: Report = {"visits": [asdict(visit) for visit in report.visits], "bugs": report.bugs}
+    for sentence in report.held_back:
+        context.log.warning("held back: %s", sentence)
+    told: Report = {
+        "visits": [asdict(visit) for visit in report.visits],
+        "bugs": report.bugs,
+        "held_back": report.held_back,
+    }
     metadata = {"visits": len(report.visits), "given_back": report.given_back}
     yield dg.Output(told, "report", metadata=metadata)
 
@@ -115,6 +127,7 @@ def summarize(
     """Show what the run did, let go of its rows, and fail for those that failed for good."""
     visits = [Visit(**visit) for report in reports for visit in report["visits"]]
     bugs = [bug for report in reports for bug in report["bugs"]]
+    held_back = dict.fromkeys(line for report in reports for line in report["held_back"])
     with database.open() as book, open_ports(lagoon, shell) as ports:
         end_run(book, ports, context.run_id)
     failed = [visit for visit in visits if visit.status in FAILED]
@@ -123,6 +136,8 @@ def summarize(
         "failed for good": len(failed),
         "table": app_instances.table(visits),
     }
+    if held_back:
+        metadata["held back"] = "\n".join(held_back)
     reasons = [f"{v.name} at {v.stage}: {v.message}" for v in failed[:3]]
     reasons += [f"a bug: {bug}; its place is in the run's stderr" for bug in bugs[:3]]
     if reasons:

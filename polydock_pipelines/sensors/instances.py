@@ -6,6 +6,7 @@ the bulk look at builds. Intervals stay below the daemon's fixed 5 s loop (ARCHI
 
 import time
 from collections.abc import Sequence
+from datetime import datetime
 
 import dagster as dg
 
@@ -16,10 +17,11 @@ from polydock_pipelines.actions.hand_over import (
     hand_over_new,
 )
 from polydock_pipelines.actions.runs import JOBS, job_of, run_config, run_tags
+from polydock_pipelines.actions.tend_runs import SILENT_AFTER, tend_runs
 from polydock_pipelines.actions.watch import look
 from polydock_pipelines.assets.app_instances import catch_up
 from polydock_pipelines.db import version
-from polydock_pipelines.db.handovers import Chunk
+from polydock_pipelines.db.handovers import Chunk, open_handovers
 from polydock_pipelines.db.leases import Book
 from polydock_pipelines.jobs.instances import (
     INSTANCE_JOBS,
@@ -30,6 +32,7 @@ from polydock_pipelines.jobs.instances import (
 from polydock_pipelines.lifecycle.table import Kind
 from polydock_pipelines.resources.database import DatabaseResource
 from polydock_pipelines.resources.lagoon import LagoonResource
+from polydock_pipelines.sensors.run_view import end_run, runs_seen
 from polydock_pipelines.settings import settings
 
 SECOND_LOOK_AFTER_S = 2.4
@@ -101,18 +104,29 @@ def builds(database: DatabaseResource, lagoon: LagoonResource) -> dg.SensorResul
     return dg.SensorResult(run_requests=run_requests(chunks))
 
 
+def tend(instance: dg.DagsterInstance, book: Book, now: datetime) -> None:
+    """Look after the runs that were given instances (actions/tend_runs.py)."""
+    runs = runs_seen(instance, open_handovers(book.db), now)
+    for run in tend_runs(book, runs, now).silent:
+        seconds = int(SILENT_AFTER.total_seconds())
+        end_run(instance, run.run_id, f"silent for {seconds} s; another run takes up its instances")
+
+
 @dg.sensor(
     jobs=list(INSTANCE_JOBS),
     minimum_interval_seconds=3,
     default_status=dg.DefaultSensorStatus.RUNNING,
     description="Retries, removals, leases that ran out: whatever is due besides new requests",
 )
-def due_instances(database: DatabaseResource) -> dg.SensorResult | dg.SkipReason:
-    """Hand over everything that is due, and show arrivals that no run has shown."""
+def due_instances(
+    context: dg.SensorEvaluationContext, database: DatabaseResource
+) -> dg.SensorResult | dg.SkipReason:
+    """End what is silent, hand over everything that is due, show arrivals that no run has shown."""
     now = settings().make_clock().now()
     with database.open() as book:
         if skip := schema_problem(book):
             return skip
+        tend(context.instance, book, now)
         probe_others(book, now)
         chunks = [
             chunk for kind in JOBS for chunk in hand_over_due(book, kind, now, "due_instances")

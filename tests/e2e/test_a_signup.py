@@ -69,6 +69,7 @@ def test_a_run_carries_ids_only_and_shows_its_table(sqlite_house: House) -> None
         "polydock/instances": "1",
         "polydock/source": "signups",
         "polydock/instance": uuid,
+        "polydock/handover": handover,
     }
     shown = metadata_of(run, "summarize")
     assert (shown["instances"].value, shown["failed for good"].value) == (1, 0)

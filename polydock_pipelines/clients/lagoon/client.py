@@ -1,5 +1,7 @@
 """The client of one Lagoon; `ports.Lagoon` by its facets."""
 
+from collections.abc import Callable
+
 import httpx
 
 from polydock_pipelines.clients.lagoon.deployments import DeploymentsClient
@@ -26,6 +28,7 @@ class LagoonClient:
         timeout_s: float = 25.0,
         attempts: int = 3,
         retry_wait_s: float = 0.3,
+        pace: Callable[[], None] = lambda: None,
     ) -> None:
         self._transport = Transport(
             http,
@@ -35,6 +38,7 @@ class LagoonClient:
             timeout_s=timeout_s,
             attempts=attempts,
             retry_wait_s=retry_wait_s,
+            pace=pace,
         )
         self._projects = ProjectsClient(self._transport)
         self._environments = EnvironmentsClient(self._transport)

@@ -5,7 +5,7 @@ which is the only thing that tells an expired token from a refusal.
 """
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from http import HTTPStatus
 from typing import Protocol
@@ -63,7 +63,8 @@ class Transport:
     """Sends operations over a ready `httpx.Client`, with the token of *tokens*.
 
     `timeout_s` bounds a whole request. Operations that are safe twice are sent up to `attempts`
-    times while Lagoon is away; no other ever is.
+    times while Lagoon is away; no other ever is. `pace` is called before each request; it waits,
+    or raises.
     """
 
     def __init__(
@@ -76,8 +77,10 @@ class Transport:
         timeout_s: float = 25.0,
         attempts: int = 3,
         retry_wait_s: float = 0.3,
+        pace: Callable[[], None] = lambda: None,
     ) -> None:
         self._http = http
+        self._pace = pace
         self._url = url
         self._tokens = tokens
         self._timeout_s = timeout_s
@@ -145,6 +148,7 @@ class Transport:
         return reply
 
     def _post(self, body: bytes, token: str, what: str) -> _Reply:
+        self._pace()
         headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
         try:
             return self._read(body, headers)
