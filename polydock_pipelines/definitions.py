@@ -5,17 +5,22 @@ from collections.abc import Mapping
 import dagster as dg
 
 from polydock_pipelines.assets.app_instances import app_instances
+from polydock_pipelines.assets.stuck_instances import stuck_instances
 from polydock_pipelines.jobs.instances import INSTANCE_JOBS
+from polydock_pipelines.jobs.operators import OPERATOR_JOBS
+from polydock_pipelines.jobs.watching import find_stuck_instances
 from polydock_pipelines.resources.all import default_resources
+from polydock_pipelines.schedules.watching import SCHEDULES
 from polydock_pipelines.sensors.instances import SENSORS
 
 
 def build_defs(resources: Mapping[str, object] | None = None) -> dg.Definitions:
     """Return the definitions, with *resources* in place of the real ones of the same names."""
     return dg.Definitions(
-        assets=[app_instances],
-        jobs=list(INSTANCE_JOBS),
+        assets=[app_instances, stuck_instances],
+        jobs=[*INSTANCE_JOBS, find_stuck_instances, *OPERATOR_JOBS],
         sensors=list(SENSORS),
+        schedules=list(SCHEDULES),
         resources={**default_resources(), **(resources or {})},
     )
 

@@ -44,7 +44,7 @@ def find(session: Session, which: str) -> AppInstance:
     return row
 
 
-def retry_instance(db: Database, which: str, now: datetime, *, by: str) -> Asked:
+def retry_instance(db: Database, which: str, now: datetime, *, by: str, reason: str = "") -> Asked:
     """Take a failed instance on from where it stood, with a new generation. NotAllowedError.
 
     One that has no project yet follows the catalogue as it is now: its failure may be a store's
@@ -58,8 +58,12 @@ def retry_instance(db: Database, which: str, now: datetime, *, by: str) -> Asked
             copy_target(session, row)
         row.lease_token = row.lease_until = row.handed_until = None
         write(session, row, change, Writing(now))
-        add_log(session, row, f"retry asked for by {by}", now=now)
+        add_log(session, row, _asked("retry", by, reason), now=now)
         return Asked(row.uuid, row.name, row.status, "it goes on within seconds")
+
+
+def _asked(what: str, by: str, reason: str) -> str:
+    return f"{what} asked for by {by}" + (f": {reason}" if reason else "")
 
 
 def _may_have_a_project(session: Session, row: AppInstance) -> bool:
