@@ -5,10 +5,8 @@ from datetime import datetime
 from polydock_pipelines.actions.hand_over import NEW
 from polydock_pipelines.actions.runs import job_of, run_config, run_tags
 from polydock_pipelines.db import handovers
-from polydock_pipelines.db.brakes import paused
-from polydock_pipelines.db.circuits import away
 from polydock_pipelines.db.database import Database
-from polydock_pipelines.db.gates import Gate
+from polydock_pipelines.db.gates import gate_of_all
 from polydock_pipelines.lifecycle.table import Kind
 from polydock_pipelines.ports import Launcher, PortError
 
@@ -39,5 +37,4 @@ def _is_held_back(db: Database, now: datetime) -> bool:
     The intake has no credential of Lagoon, so it looks at those of whoever has.
     """
     with db.read() as session:
-        gate = Gate(tuple(away(session, now=now)), tuple(paused(session)))
-    return bool(gate.why(Kind.PROVISION))
+        return bool(gate_of_all(session, now).why(Kind.PROVISION))

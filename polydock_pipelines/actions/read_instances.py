@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 
 from polydock_pipelines.actions.operate import UnknownInstanceError
 from polydock_pipelines.db.database import Database
+from polydock_pipelines.db.gates import gate_of_all
 from polydock_pipelines.db.leases import is_held
 from polydock_pipelines.db.models.instances import AppInstance, InstanceLog, StatusTransition
 from polydock_pipelines.db.models.offers import Store, StoreApp
@@ -165,6 +166,7 @@ def _facts(session: Session, row: AppInstance, now: datetime) -> dict[str, objec
         "next look": row.next_check_at,
         "deadline": row.deadline,
         "wanted": row.wanted,
+        "held back": gate_of_all(session, now).why_not(session, row) or None,
         "held by a run until": row.lease_until if is_held(row, now) else None,
         "claimed": row.claimed_at,
         "trial ends": row.trial_ends_at,

@@ -17,14 +17,18 @@ from polydock_pipelines.cli.output import one_line, print_json, sentences
 from polydock_pipelines.clients.lagoon.client import LagoonClient
 from polydock_pipelines.clients.lagoon.organizations import Organization
 from polydock_pipelines.db import version
+from polydock_pipelines.db.brakes import list_paused
+from polydock_pipelines.db.buckets import LAGOON_OPERATIONS, backlog
+from polydock_pipelines.db.circuits import away
 from polydock_pipelines.db.database import Database
+from polydock_pipelines.db.gates import builds_under_way
 from polydock_pipelines.db.models.offers import Store
 from polydock_pipelines.db.places import deploy_key
 from polydock_pipelines.db.vault import VaultError
 from polydock_pipelines.db.version import SchemaError
 from polydock_pipelines.ports import Container, EndpointError, PortError
 from polydock_pipelines.settings import Settings, SettingsError, load_settings
-from polydock_pipelines.wiring import open_database, open_lagoon, open_shell
+from polydock_pipelines.wiring import credential_of, open_database, open_lagoon, open_shell
 
 OK, BAD = "ok", "bad"
 
@@ -85,6 +89,9 @@ def all_findings(settings: Settings) -> Generator[Finding]:
         stores = _stores(database) if is_readable else None
         if stores is not None:
             yield examine("secrets", lambda: _secrets(database, stores))
+            yield examine("brakes", lambda: _brakes(database))
+            yield examine("circuits", lambda: _circuits(database, settings))
+            yield examine("limits", lambda: _limits(database, settings))
     with open_lagoon(settings) as lagoon:
         yield from _lagoon(lagoon, settings, stores)
     yield examine("SSH commands", lambda: _ssh(settings))
@@ -124,6 +131,37 @@ def _secrets(database: Database, stores: Sequence[Store]) -> str:
     for place, key in sealed:
         database.vault.open(place, key)
     return f"the deploy keys of {len(sealed)} stores can be read"
+
+
+def _brakes(database: Database) -> str:
+    pulled = [brake.sentence() for brake in list_paused(database)]
+    if pulled:
+        raise FaultError("; ".join(pulled))
+    return "nothing is paused"
+
+
+def _circuits(database: Database, settings: Settings) -> str:
+    now = settings.make_clock().now()
+    with database.read() as session:
+        found = (*away(session, credential_of(settings)), *away(session, now=now))
+    gone = list(dict.fromkeys(one.sentence() for one in found))
+    if gone:
+        raise FaultError(f"{'; '.join(gone)} (work that needs it waits, and goes on by itself)")
+    return "everything that was asked has answered"
+
+
+def _limits(database: Database, settings: Settings) -> str:
+    """Say what our own limits allow, and how far they are used."""
+    now = settings.make_clock().now()
+    late = backlog(database, LAGOON_OPERATIONS, now).total_seconds()
+    with database.read() as session:
+        builds = builds_under_way(session)
+    most, rate = settings.builds_at_once, settings.lagoon_ops_per_minute
+    told = [f"{builds} builds under way" + (f" of {most}" if most else "")]
+    if rate:
+        told.append(f"{rate} Lagoon operations a minute, booked {late:.0f} s ahead")
+    told.append(f"removals pause themselves at {settings.removal_alarm} an hour")
+    return ", ".join(told)
 
 
 def _lagoon(

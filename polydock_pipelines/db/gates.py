@@ -11,7 +11,7 @@ from polydock_pipelines.db.buckets import LAGOON_OPERATIONS
 from polydock_pipelines.db.circuits import LAGOON, Away, away, not_waiting_for
 from polydock_pipelines.db.models.guards import Bucket
 from polydock_pipelines.db.models.instances import AppInstance
-from polydock_pipelines.lifecycle.table import LIFECYCLE, Kind
+from polydock_pipelines.lifecycle.table import LIFECYCLE, Kind, leg_of
 from polydock_pipelines.lifecycle.transitions import pending, running
 from polydock_pipelines.lifecycle.work import ALL, WORK_OF
 
@@ -66,6 +66,16 @@ class Gate:
             conditions.append(not_waiting_for([one.endpoint for one in self.away]))
         return and_(*conditions) if conditions else AppInstance.id.is_not(None)
 
+    def why_not(self, session: Session, row: AppInstance) -> str:
+        """Return why *row* is held back; empty when it is not, or rests."""
+        owner = leg_of(row.status)
+        if owner is None:
+            return ""
+        stores = {"", store_of(session, row)}
+        brakes = [b.sentence() for b in self._brakes(owner[0]) if b.store in stores]
+        gone = [a.sentence() for a in self.away if a.endpoint in (LAGOON, row.waits_for)]
+        return "; ".join([*gone, *brakes])
+
     def refuses(self, session: Session, row: AppInstance, kind: Kind) -> bool:
         """Whether *row*, which *kind* owns, may not be worked."""
         if self.why(kind) or row.waits_for in {one.endpoint for one in self.away}:
@@ -86,6 +96,11 @@ def read_gate(session: Session, credential: str, limits: Limits, now: datetime) 
     )
 
 
+def gate_of_all(session: Session, now: datetime) -> Gate:
+    """Return what holds work back for whoever does it: for those who only look, or ask for it."""
+    return Gate(tuple(away(session, now=now)), tuple(paused(session)))
+
+
 def _is_throttled(session: Session, limits: Limits, now: datetime) -> bool:
     if not limits.lagoon_ops_per_minute:
         return False
@@ -97,10 +112,13 @@ def room_for_builds(session: Session, limits: Limits) -> int | None:
     """Return how many more builds may begin; None: as many as come."""
     if not limits.builds_at_once:
         return None
-    under_way = session.scalar(
-        select(func.count()).select_from(AppInstance).where(AppInstance.status.in_(BUILDS))
-    )
-    return max(limits.builds_at_once - (under_way or 0), 0)
+    return max(limits.builds_at_once - builds_under_way(session), 0)
+
+
+def builds_under_way(session: Session) -> int:
+    """Return how many instances wait for a build in Lagoon."""
+    counted = select(func.count()).select_from(AppInstance).where(AppInstance.status.in_(BUILDS))
+    return session.scalar(counted) or 0
 
 
 def is_free_to_build(session: Session, row: AppInstance, limits: Limits) -> bool:

@@ -26,6 +26,9 @@ CHECKS = [
     "database",
     "migrations",
     "secrets",
+    "brakes",
+    "circuits",
+    "limits",
     "Lagoon",
     "Lagoon user",
     "store eu",
@@ -309,7 +312,7 @@ def test_several_faults_are_all_named(clinic: Clinic) -> None:
     clinic.store(deploy_target_id=99)
     said = clinic.polydock("doctor")
     marks = [line[0] for line in said.out.splitlines()]
-    assert (said.code, marks.count("✘"), marks.count("✔")) == (1, 4, 6)
+    assert (said.code, marks.count("✘"), marks.count("✔")) == (1, 4, 9)
 
 
 def test_the_doctor_works_as_a_process_too(clinic: Clinic) -> None:
