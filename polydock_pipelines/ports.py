@@ -199,8 +199,13 @@ class LagoonDeployments(Protocol):
         """Queue one more build and return its name. Each call starts another."""
         ...
 
-    def by_bulk_ids(self, bulk_ids: Sequence[str]) -> dict[str, list[Deployment]]:
-        """Return the builds of each id, in as few requests as Lagoon allows; missing: []."""
+    def by_bulk_ids(
+        self, bulk_ids: Sequence[str], *, partial: bool = False
+    ) -> dict[str, list[Deployment]]:
+        """Return the builds of each id, in as few requests as Lagoon allows; missing: [].
+
+        *partial*: leave out those that Lagoon fails to show, instead of failing for all.
+        """
         ...
 
     def running(self) -> list[Deployment]:

@@ -71,7 +71,7 @@ def _ended_builds(rows: list[WaitingRow], lagoon: Lagoon, now: datetime) -> list
         return []
     running = {build.bulk_id for build in lagoon.deployments.running()}
     unsure = [row.bulk_id for row in rows if row.bulk_id and row.bulk_id not in running]
-    found = lagoon.deployments.by_bulk_ids(unsure) if unsure else {}
+    found = lagoon.deployments.by_bulk_ids(unsure, partial=True) if unsure else {}
     over = {
         key for key, builds in found.items() if builds and not any(b.is_running for b in builds)
     }

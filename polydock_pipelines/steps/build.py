@@ -1,10 +1,11 @@
 """Builds: one a generation, found again by its bulk id, watched from outside."""
 
+from contextlib import suppress
 from datetime import timedelta
 
 from polydock_pipelines.lifecycle.instance import Effect, Instance, bulk_id
 from polydock_pipelines.lifecycle.outcome import Done, Facts, Failed, Outcome, Waiting
-from polydock_pipelines.ports import Deployment, EndpointError, PortError, StepPorts
+from polydock_pipelines.ports import Deployment, EndpointError, NotFoundError, PortError, StepPorts
 
 LOOKS_APART = timedelta(seconds=60)
 """Between the two looks that must both miss a build before another is started."""
@@ -19,6 +20,8 @@ def deploy(instance: Instance, ports: StepPorts) -> Outcome:
     if build is None:
         return _start(instance, ports)
     facts = Facts(build_name=build.name, build_status=build.status, build_bulk_id=build.bulk_id)
+    if build.is_running and ports.clock.now() >= instance.deadline:
+        return _cancel(build, facts, ports)
     if build.is_running:
         return Waiting(instance.deadline, facts)
     if build.is_good:
@@ -39,6 +42,18 @@ def _find(instance: Instance, ports: StepPorts) -> Deployment | None:
         return next((b for b in mine if b.is_running), max(mine, key=lambda b: b.id))
     usable = [b for b in found.get(last, []) if b.is_running or b.is_good]
     return max(usable, key=lambda b: b.id) if usable else None
+
+
+def _cancel(build: Deployment, facts: Facts, ports: StepPorts) -> Failed:
+    """Give up a build that takes too long; left alone, the next one would queue behind it."""
+    with suppress(NotFoundError):
+        ports.lagoon.deployments.cancel_deployment(build.id)
+    return Failed(
+        f"{build.name} was still {build.status} at its deadline, so Lagoon was asked to cancel "
+        "it; read its log in Lagoon, mend the cause, then retry",
+        is_final=True,
+        facts=facts,
+    )
 
 
 def _start(instance: Instance, ports: StepPorts) -> Outcome:

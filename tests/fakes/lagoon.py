@@ -373,7 +373,9 @@ class _Deployments:
             self._state.builds.append(StoredBuild(deployment, environment, now, given))
             return deployment.name
 
-    def by_bulk_ids(self, bulk_ids: Sequence[str]) -> dict[str, list[Deployment]]:
+    def by_bulk_ids(
+        self, bulk_ids: Sequence[str], *, partial: bool = False
+    ) -> dict[str, list[Deployment]]:
         with self._state.call("by_bulk_ids", bulk_ids=tuple(bulk_ids)):
             shown = self._state.all_builds()
             return {id_: [build for build in shown if build.bulk_id == id_] for id_ in bulk_ids}

@@ -70,18 +70,25 @@ class DeploymentsClient:
             return answer
         raise _not_a_build(answer, what)
 
-    def by_bulk_ids(self, bulk_ids: Sequence[str]) -> dict[str, list[Deployment]]:
+    def by_bulk_ids(
+        self, bulk_ids: Sequence[str], *, partial: bool = False
+    ) -> dict[str, list[Deployment]]:
         """Return the builds of each id, up to 400 ids a request.
 
-        Any error fails the whole call, since a missing build would pass for one never started.
+        Any error fails the whole call, since a missing build would pass for one never started;
+        with *partial*, ids that Lagoon failed to show are left out.
         """
         unique = list(dict.fromkeys(bulk_ids))
         found: dict[str, list[Deployment]] = {}
         for batch in batches(DEPLOYMENTS_BY_BULK_ID, [{"bulkId": id_} for id_ in unique]):
             what = f"deploymentsByBulkId of {len(unique)}"
-            data = self._transport.execute(batch.operation, batch.values, what=what)
-            for index, alias in enumerate(batch.aliases):
-                found[unique[batch.start + index]] = _deployments(data.get(alias), what)
+            data, faults = self._transport.answer(batch.operation, batch.values, what=what)
+            failed = {batch.index_of(fault.path) for fault in faults}
+            if faults and (None in failed or not partial):
+                raise error_of(faults, batch.operation.rules, what)
+            for index, alias in enumerate(batch.aliases, batch.start):
+                if index not in failed:
+                    found[unique[index]] = _deployments(data.get(alias), what)
         return found
 
     def running(self) -> list[Deployment]:

@@ -297,3 +297,15 @@ def test_one_failing_bulk_id_fails_the_look_for_builds() -> None:
     answer = failed("Internal", "a1", a0=[], a1=None)
     with pytest.raises(LagoonError):
         client_of(Player(answer)).deployments.by_bulk_ids(["x", "y"])
+
+
+def test_a_partial_look_leaves_out_the_failing_bulk_id_only() -> None:
+    answer = failed("Internal", "a1", a0=[], a1=None)
+    found = client_of(Player(answer)).deployments.by_bulk_ids(["x", "y"], partial=True)
+    assert found == {"x": []}
+
+
+def test_an_error_about_no_bulk_id_fails_a_partial_look_too() -> None:
+    answer = httpx.Response(200, json={"data": None, "errors": [{"message": "Internal"}]})
+    with pytest.raises(LagoonError):
+        client_of(Player(answer)).deployments.by_bulk_ids(["x"], partial=True)

@@ -222,3 +222,17 @@ def test_an_upgrade_builds_anew_although_the_first_build_was_good() -> None:
 def test_a_build_needs_its_project() -> None:
     with pytest.raises(NotFoundError):
         deploy(DEPLOYING, a_world(FakeLagoon()).ports)
+
+
+def test_a_build_that_hangs_is_cancelled_at_the_deadline_and_not_waited_for() -> None:
+    world = world_of(build_takes=timedelta(days=9))
+    deploy(DEPLOYING, world.ports)
+    world.clock.at = DEPLOYING.deadline - timedelta(seconds=1)
+    assert isinstance(next_visit(world), Waiting)
+    world.clock.at = DEPLOYING.deadline
+    outcome = next_visit(world)
+    assert isinstance(outcome, Failed)
+    assert outcome.is_final
+    assert "asked to cancel it" in outcome.reason
+    assert [build.status for build in world.lagoon.builds] == ["cancelled"]
+    assert starts(world) == 1
