@@ -4,7 +4,7 @@ import logging
 import threading
 import time
 import traceback
-from collections.abc import Generator
+from collections.abc import Collection, Generator
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -117,6 +117,7 @@ def work_leg(book: Book, ports: Ports, leg: Leg, *, running_s: float = 0.0) -> L
                 visits = future.result()
                 report.visits += visits or []
                 report.given_back += visits is None
+    report.visits += _given_up(book, leg, set(ids) - {v.instance_id for v in report.visits})
     report.bugs = [f"{type(bug).__name__} at {_place(bug)}" for bug in bugs]
     for bug in bugs[:MOST_TRACES]:
         # Without the error's own text, which may hold what nobody should read.
@@ -127,6 +128,14 @@ def work_leg(book: Book, ports: Ports, leg: Leg, *, running_s: float = 0.0) -> L
     report.held_back = book.gate(ports.clock.now()).sentences()
     report.going_on = len(handovers.members(book.db, leg.handover_id, leg.later_statuses))
     return report
+
+
+def _given_up(book: Book, leg: Leg, unvisited: Collection[int]) -> list[Visit]:
+    """Tell of those that failed without a step, since their attempts were spent."""
+    return [
+        Visit(one.id, one.uuid, one.name, leg.name, "failed", one.status, one.message, 0.0)
+        for one in handovers.failed_among(book.db, unvisited)
+    ]
 
 
 def _walk(

@@ -5,7 +5,7 @@ before it began is replaced by the next hand-over, because the mark ends by itse
 """
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -17,7 +17,7 @@ from polydock_pipelines.db.gates import has_no_build_to_begin
 from polydock_pipelines.db.leases import is_free
 from polydock_pipelines.db.models.instances import AppInstance
 from polydock_pipelines.db.models.operations import Handover
-from polydock_pipelines.lifecycle.table import Kind, statuses_of
+from polydock_pipelines.lifecycle.table import FAILED, Kind, statuses_of
 
 BEFORE_START = timedelta(seconds=45)
 """For a run that was asked for, to start; `keep_queued` renews it while it is in a queue."""
@@ -208,6 +208,33 @@ def members(db: Database, handover_id: str, statuses: Sequence[str]) -> list[int
                 .order_by(AppInstance.priority, AppInstance.id)
             )
         )
+
+
+@dataclass(frozen=True)
+class FailedRow:
+    """An instance that failed for good."""
+
+    id: int
+    uuid: str
+    name: str
+    status: str
+    message: str
+
+
+def failed_among(db: Database, ids: Collection[int]) -> list[FailedRow]:
+    """Return those of *ids* that failed for good."""
+    if not ids:
+        return []
+    columns = (
+        AppInstance.id,
+        AppInstance.uuid,
+        AppInstance.name,
+        AppInstance.status,
+        AppInstance.status_message,
+    )
+    with db.read() as session:
+        chosen = select(*columns).where(AppInstance.id.in_(ids), AppInstance.status.in_(FAILED))
+        return [FailedRow(*row) for row in session.execute(chosen)]
 
 
 def give_back(db: Database, handover_id: str, statuses: Sequence[str] = ()) -> None:
