@@ -5,11 +5,14 @@ from collections.abc import Mapping
 import dagster as dg
 
 from polydock_pipelines.assets.app_instances import app_instances
+from polydock_pipelines.assets.retention import retention
 from polydock_pipelines.assets.stuck_instances import stuck_instances
 from polydock_pipelines.jobs.instances import INSTANCE_JOBS
 from polydock_pipelines.jobs.operators import OPERATOR_JOBS
+from polydock_pipelines.jobs.retention import prune_history
 from polydock_pipelines.jobs.watching import find_stuck_instances
 from polydock_pipelines.resources.all import default_resources
+from polydock_pipelines.schedules.retention import retention as retention_schedule
 from polydock_pipelines.schedules.watching import SCHEDULES
 from polydock_pipelines.sensors.instances import SENSORS
 
@@ -17,10 +20,10 @@ from polydock_pipelines.sensors.instances import SENSORS
 def build_defs(resources: Mapping[str, object] | None = None) -> dg.Definitions:
     """Return the definitions, with *resources* in place of the real ones of the same names."""
     return dg.Definitions(
-        assets=[app_instances, stuck_instances],
-        jobs=[*INSTANCE_JOBS, find_stuck_instances, *OPERATOR_JOBS],
+        assets=[app_instances, stuck_instances, retention],
+        jobs=[*INSTANCE_JOBS, find_stuck_instances, prune_history, *OPERATOR_JOBS],
         sensors=list(SENSORS),
-        schedules=list(SCHEDULES),
+        schedules=[*SCHEDULES, retention_schedule],
         resources={**default_resources(), **(resources or {})},
     )
 

@@ -143,6 +143,18 @@ class Settings(BaseSettings):
         validation_alias="POLYDOCK_PROJECT_GRACE_DAYS",
         description="Days between a removal and the deletion of its Lagoon project",
     )
+    run_retention_days: int = Field(
+        14,
+        ge=1,
+        validation_alias="POLYDOCK_RUN_RETENTION_DAYS",
+        description="Days for which finished Dagster runs and hand-overs are kept",
+    )
+    log_retention_days: int = Field(
+        90,
+        ge=1,
+        validation_alias="POLYDOCK_LOG_RETENTION_DAYS",
+        description="Days for which the story of a removed instance is kept",
+    )
 
     @field_validator("secret_keys", mode="before")
     @classmethod

@@ -18,7 +18,7 @@ pytestmark = DAGSTERS_WARNINGS
 
 JOBS = {"provision_instances", "activate_instances", "remove_instances"}
 OPERATORS = {"retry_instances", "end_stuck_instances", "pause_work", "resume_work"}
-WATCHING = {"find_stuck_instances"}
+WATCHING = {"find_stuck_instances", "prune_history"}
 SENSORS = {"signups", "builds", "due_instances"}
 UUID = "6f1c52b0-6f0e-4c8a-9a53-0c1d4f5a7e10"
 NO_SOCKETS = """

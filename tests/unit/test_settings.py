@@ -59,6 +59,8 @@ WRONG = {
     "LAGOON_SSH_PORT": ["x", "0", "65536", "22.5"],
     "POLYDOCK_INSTANCE_PARTITIONS": ["many", "-1"],
     "POLYDOCK_PROJECT_GRACE_DAYS": ["-1", "soon"],
+    "POLYDOCK_RUN_RETENTION_DAYS": ["0"],
+    "POLYDOCK_LOG_RETENTION_DAYS": ["0"],
     "POLYDOCK_REGISTER_ONLY_CAPTURES": ["perhaps"],
     "POLYDOCK_CLOCK": ["fast", "rate:0"],
     "POLYDOCK_DATABASE_URL": [
