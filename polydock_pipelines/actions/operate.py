@@ -75,6 +75,20 @@ def _may_have_a_project(session: Session, row: AppInstance) -> bool:
     return row.lagoon_project_id is not None or session.scalar(meant.limit(1)) is not None
 
 
+def upgrade_instance(
+    db: Database, which: str, now: datetime, *, by: str, reason: str = ""
+) -> Asked:
+    """Ask for another build of a running instance's branch. NotAllowedError."""
+    with db.write() as session:
+        row = find(session, which)
+        change = wish(row.status, Wish.UPGRADE, now)
+        if change is None:
+            return Asked(row.uuid, row.name, row.status, "its upgrade is under way already")
+        add_log(session, row, _asked("upgrade", by, reason), now=now)
+        write(session, row, change, Writing(now))
+        return Asked(row.uuid, row.name, row.status, "its upgrade begins within seconds")
+
+
 def remove_instance(
     db: Database, which: str, now: datetime, *, by: str, grace: timedelta = GRACE
 ) -> Asked:

@@ -6,9 +6,10 @@ from polydock_pipelines.lifecycle.table import Kind, legs_of
 JOBS = {
     Kind.PROVISION: "provision_instances",
     Kind.ACTIVATE: "activate_instances",
+    Kind.UPGRADE: "upgrade_instances",
     Kind.REMOVE: "remove_instances",
 }
-PRIORITY = {Kind.ACTIVATE: "10", Kind.PROVISION: "9", Kind.REMOVE: "0"}
+PRIORITY = {Kind.ACTIVATE: "10", Kind.PROVISION: "9", Kind.UPGRADE: "2", Kind.REMOVE: "0"}
 """People who wait go before anything else in Dagster's queue; who waits longest, first."""
 MAX_RUNTIME_S = 300
 HANDOVER_TAG = "polydock/handover"

@@ -4,7 +4,7 @@ import logging
 import threading
 import time
 import traceback
-from collections.abc import Collection, Generator
+from collections.abc import Collection, Generator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -15,6 +15,7 @@ from sqlalchemy.exc import OperationalError
 
 from polydock_pipelines.actions.advance import LeaseWatch, Visit, advance
 from polydock_pipelines.actions.hand_over import allowed
+from polydock_pipelines.actions.operate import upgrade_instance
 from polydock_pipelines.db import handovers
 from polydock_pipelines.db.leases import Book, renew
 from polydock_pipelines.lifecycle.table import Kind, leg_of, legs_of, statuses_of
@@ -85,17 +86,28 @@ def _place(bug: BaseException) -> str:
     return f"{Path(ours[-1].filename).name}:{ours[-1].lineno}" if ours else "an unknown place"
 
 
-def begin_run(book: Book, ports: Ports, leg: Leg) -> int:
+def ask_for(
+    book: Book, ports: Ports, leg: Leg, instances: Sequence[str], *, by: str, reason: str
+) -> None:
+    """Ask for what the run's job does, where an operator must: an upgrade of each instance."""
+    if leg.kind is not Kind.UPGRADE:
+        return
+    for which in instances:
+        upgrade_instance(book.db, which, ports.clock.now(), by=by, reason=reason)
+
+
+def begin_run(book: Book, ports: Ports, leg: Leg, only: Sequence[str] = ()) -> int:
     """Take up the hand-over, and every other due row of the kind that nobody holds.
 
-    Return how many instances the run begins with.
+    *only*: uuids or project names, no others. Return how many instances the run begins with.
     """
     now = ports.clock.now()
     handovers.start(book.db, leg.handover_id, leg.kind, leg.run_id, now)
     mine = handovers.members(book.db, leg.handover_id, statuses_of(leg.kind))
     left, what = max(CHUNK - len(mine), 0), allowed(book, leg.kind, now)
+    lets = what.lets & handovers.is_one_of(only) if only else what.lets
     return len(mine) + handovers.join(
-        book.db, leg.handover_id, leg.kind, now, left, lets=what.lets, room=what.room
+        book.db, leg.handover_id, leg.kind, now, left, lets=lets, room=what.room
     )
 
 

@@ -1,7 +1,7 @@
 """`polydock-app`: any application that Lagoon can build from a git branch."""
 
 from polydock_pipelines.apps.app_type import AppType
-from polydock_pipelines.steps import build, claim, project, removal, scripts
+from polydock_pipelines.steps import build, claim, project, removal, scripts, upgrade
 
 GENERIC = AppType(
     "polydock-app",
@@ -14,9 +14,9 @@ GENERIC = AppType(
         "deploy": build.deploy,
         "post-deploy": scripts.run_stage_script,
         "polydock-claim": claim.claim,
-        "pre-upgrade": scripts.run_stage_script,
-        "upgrade": build.deploy,
-        "post-upgrade": scripts.run_stage_script,
+        "pre-upgrade": upgrade.prepare,
+        "upgrade": upgrade.deploy,
+        "post-upgrade": upgrade.complete,
         "pre-remove": removal.prepare,
         "remove": removal.delete_environment,
         "post-remove": removal.record,

@@ -6,7 +6,12 @@ from typing import Annotated
 
 import typer
 
-from polydock_pipelines.actions.operate import Asked, remove_instance, retry_instance
+from polydock_pipelines.actions.operate import (
+    Asked,
+    remove_instance,
+    retry_instance,
+    upgrade_instance,
+)
 from polydock_pipelines.actions.read_instances import Story, list_instances, tell
 from polydock_pipelines.cli.output import (
     BAD_USAGE,
@@ -108,6 +113,24 @@ def retry(which: Which, as_json: Json = False) -> None:
     with opened() as db:
         asked = retry_instance(db, which, settings().make_clock().now(), by=getpass.getuser())
     _say(asked, as_json)
+
+
+@app.command()
+def upgrade(
+    which: Annotated[list[str], typer.Argument(help="Uuids or project names.")],
+    reason: Annotated[str, typer.Option(help="Why; it is written to the log.")] = "",
+    as_json: Json = False,
+) -> None:
+    """Build running instances again from their branch, with the app's upgrade scripts."""
+    now, by = settings().make_clock().now(), getpass.getuser()
+    asked: list[Asked] = []
+    with opened() as db:
+        for one in which:
+            asked.append(upgrade_instance(db, one, now, by=by, reason=reason))
+            if not as_json:
+                _say(asked[-1], as_json=False)
+    if as_json:
+        print_json(asked)
 
 
 @app.command()

@@ -53,6 +53,7 @@ def write(session: Session, row: AppInstance, change: Change, how: Writing) -> N
 def _enter(row: AppInstance, name: str, now: datetime) -> None:
     stage = STAGES[name]
     row.stage_since, row.deadline = now, deadline(stage, now)
+    row.generation += stage.new_generation
     if row.wanted is not None and WISHES[Wish(row.wanted)] == name:
         row.wanted = None
     if STATUSES[row.status] in RUNNING:

@@ -45,6 +45,11 @@ def unhanded(now: datetime) -> ColumnElement[bool]:
     return or_(AppInstance.handed_until.is_(None), AppInstance.handed_until <= now)
 
 
+def is_one_of(names: Sequence[str]) -> ColumnElement[bool]:
+    """Whether the row has one of these uuids or project names."""
+    return or_(AppInstance.uuid.in_(names), AppInstance.name.in_(names))
+
+
 def due(kind: Kind, now: datetime, statuses: Sequence[str] | None = None) -> Select[tuple[int]]:
     """Select the ids of due instances of *kind* that nobody holds: people first, then oldest."""
     return (

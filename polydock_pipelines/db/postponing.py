@@ -2,7 +2,7 @@
 
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, case, func, literal, type_coerce, update
+from sqlalchemy import ColumnElement, Interval, case, func, literal, type_coerce, update
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from polydock_pipelines.db.models.instances import AppInstance
@@ -38,7 +38,7 @@ def postpone(session: Session, which: ColumnElement[bool], by: timedelta, now: d
 def shifted(session: Session, column: Time, by: timedelta) -> ColumnElement[datetime]:
     """Return *column* moved on by *by*, in the database's own arithmetic."""
     if session.get_bind().dialect.name != "sqlite":
-        return type_coerce(column + by, UtcDateTime())
+        return type_coerce(column.op("+")(literal(by, Interval())), UtcDateTime())
     # As SQLAlchemy stores it there: text with six digits, of which SQLite can count three.
     text = func.strftime("%Y-%m-%d %H:%M:%f", column, f"{by.total_seconds():+.3f} seconds")
     return type_coerce(text.concat("000"), UtcDateTime())

@@ -9,6 +9,7 @@ from polydock_pipelines.lifecycle.table import Kind, legs_of
 ABOUT = {
     Kind.PROVISION: "New requests become Lagoon projects, and their builds are started.",
     Kind.ACTIVATE: "Finished builds are configured and claimed: the person gets a login URL.",
+    Kind.UPGRADE: "Running instances are built again, with the app's upgrade scripts.",
     Kind.REMOVE: "Builds are stopped, environments deleted, and the removal is recorded.",
 }
 
@@ -35,6 +36,7 @@ def _job(kind: Kind) -> dg.JobDefinition:
 
 provision_instances = _job(Kind.PROVISION)
 activate_instances = _job(Kind.ACTIVATE)
+upgrade_instances = _job(Kind.UPGRADE)
 remove_instances = _job(Kind.REMOVE)
 
-INSTANCE_JOBS = (provision_instances, activate_instances, remove_instances)
+INSTANCE_JOBS = (provision_instances, activate_instances, upgrade_instances, remove_instances)

@@ -12,9 +12,20 @@ import dagster as dg
 from pydantic import Field
 
 from polydock_pipelines.actions.advance import Visit
-from polydock_pipelines.actions.work import Leg, LegReport, begin_run, end_run, work_leg
+from polydock_pipelines.actions.operate import UnknownInstanceError
+from polydock_pipelines.actions.work import (
+    Leg,
+    LegReport,
+    ask_for,
+    begin_run,
+    end_run,
+    work_leg,
+)
 from polydock_pipelines.assets import app_instances
+from polydock_pipelines.db.leases import Book
 from polydock_pipelines.lifecycle.table import FAILED, STAGES, Kind, legs_of
+from polydock_pipelines.lifecycle.transitions import NotAllowedError
+from polydock_pipelines.ports import Ports
 from polydock_pipelines.resources.database import DatabaseResource
 from polydock_pipelines.resources.lagoon import LagoonResource, ShellResource, open_ports
 from polydock_pipelines.settings import settings
@@ -36,6 +47,15 @@ class ChunkConfig(dg.Config):
         description="The hand-over that a sensor or the intake made. Leave it empty in the "
         "Launchpad: the run then takes every instance that is due.",
     )
+    instances: list[str] = Field(
+        [],
+        description="Uuids or project names: the run works these and no others. An upgrade is "
+        "asked for them first; any other work they must be due for.",
+    )
+    requested_by: str = Field(
+        "", description="Who wants it; needed with `instances`. No address: runs are kept."
+    )
+    reason: str = Field("", description="Why, in a sentence; needed with `instances`.")
 
 
 def leg_op(kind: Kind, name: str) -> dg.OpDefinition:
@@ -59,7 +79,7 @@ def _first(kind: Kind, name: str, about: str) -> dg.OpDefinition:
         handover_id = config.handover_id or context.run_id
         this = Leg(kind, name, handover_id, context.run_id)
         with database.open() as book, open_ports(lagoon, shell) as ports:
-            count = begin_run(book, ports, this)
+            count = begin_run(book, ports, this, _ask(config, this, book, ports))
             limit = settings().instance_partitions
             app_instances.add_partitions(context.instance, book.db, handover_id, limit)
             context.log.info("took up %s instances", count)
@@ -68,6 +88,17 @@ def _first(kind: Kind, name: str, about: str) -> dg.OpDefinition:
         yield from _outputs(context, this, report)
 
     return leg
+
+
+def _ask(config: ChunkConfig, leg: Leg, book: Book, ports: Ports) -> list[str]:
+    """Return the instances that an operator named, after asking for what the job does to them."""
+    if config.instances and not (config.requested_by.strip() and config.reason.strip()):
+        raise dg.Failure("say who asks (requested_by) and why (reason)", allow_retries=False)
+    try:
+        ask_for(book, ports, leg, config.instances, by=config.requested_by, reason=config.reason)
+    except (UnknownInstanceError, NotAllowedError) as error:
+        raise dg.Failure(str(error), allow_retries=False) from None
+    return config.instances
 
 
 def _later(kind: Kind, name: str, about: str) -> dg.OpDefinition:

@@ -77,6 +77,8 @@ class Stage:
     """Where an operator's retry enters; None: at this stage."""
     takes_a_build: bool = False
     """Whether it begins with a build, of which only so many may run at once."""
+    new_generation: bool = False
+    """Whether entering it begins a new generation: what was built before does not count."""
     has_completed: bool = True
     """Purge has no `-completed` status on the wire."""
 
@@ -132,6 +134,7 @@ LIFECYCLE = (
         Kind.UPGRADE,
         "prepare_upgrades",
         limit=30 * MINUTE,
+        new_generation=True,
     ),
     Stage(
         "upgrade",

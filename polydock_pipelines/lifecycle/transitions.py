@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from polydock_pipelines.lifecycle.outcome import Done, Failed, Outcome, Unreachable, Waiting
-from polydock_pipelines.lifecycle.status import Phase, Resting, StageStatus
+from polydock_pipelines.lifecycle.status import RUNNING, Phase, Resting, StageStatus
 from polydock_pipelines.lifecycle.table import (
     FAILED,
     STABLE,
@@ -223,7 +223,7 @@ def _allows(status: str, wanted: Wish) -> bool:
     if wanted is Wish.PURGE:
         return meaning is Resting.REMOVED or status == failed("purge")
     if wanted is Wish.UPGRADE:
-        return meaning in (Resting.HEALTHY_CLAIMED, Resting.HEALTHY_UNCLAIMED)
+        return meaning in RUNNING
     stage = stage_of(status)
     return meaning is not Resting.REMOVED and not (stage and stage.kind is Kind.PURGE)
 

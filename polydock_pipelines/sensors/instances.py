@@ -28,6 +28,7 @@ from polydock_pipelines.jobs.instances import (
     activate_instances,
     provision_instances,
     remove_instances,
+    upgrade_instances,
 )
 from polydock_pipelines.lifecycle.table import Kind
 from polydock_pipelines.resources.database import DatabaseResource
@@ -78,7 +79,7 @@ def signups(database: DatabaseResource) -> dg.SensorResult | dg.SkipReason:
 
 
 @dg.sensor(
-    jobs=[activate_instances, remove_instances],
+    jobs=[activate_instances, upgrade_instances, remove_instances],
     minimum_interval_seconds=2,
     default_status=dg.DefaultSensorStatus.RUNNING,
     description="Builds that ended and environments that are gone, seen in one bulk look",

@@ -5,7 +5,14 @@ from datetime import timedelta
 
 from polydock_pipelines.lifecycle.instance import Effect, Instance, bulk_id
 from polydock_pipelines.lifecycle.outcome import Done, Facts, Failed, Outcome, Waiting
-from polydock_pipelines.ports import Deployment, EndpointError, NotFoundError, PortError, StepPorts
+from polydock_pipelines.ports import (
+    GOOD_BUILD,
+    Deployment,
+    EndpointError,
+    NotFoundError,
+    PortError,
+    StepPorts,
+)
 
 LOOKS_APART = timedelta(seconds=60)
 """Between the two looks that must both miss a build before another is started."""
@@ -34,12 +41,17 @@ def deploy(instance: Instance, ports: StepPorts) -> Outcome:
 
 
 def _find(instance: Instance, ports: StepPorts) -> Deployment | None:
-    """Return this generation's build; else the last one's, if it runs or ended well after all."""
+    """Return this generation's build; else the last one's, if it runs or ended well after all.
+
+    One that the facts know as complete has had its effect: an upgrade wants another.
+    """
     last = bulk_id(instance.uuid, instance.stage, instance.generation - 1)
     found = ports.lagoon.deployments.by_bulk_ids([instance.bulk_id, last])
     mine = found.get(instance.bulk_id, [])
     if mine:
         return next((b for b in mine if b.is_running), max(mine, key=lambda b: b.id))
+    if (instance.facts.build_bulk_id, instance.facts.build_status) == (last, GOOD_BUILD):
+        return None
     usable = [b for b in found.get(last, []) if b.is_running or b.is_good]
     return max(usable, key=lambda b: b.id) if usable else None
 

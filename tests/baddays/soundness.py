@@ -13,7 +13,7 @@ from polydock_pipelines.db.models.operations import OutboxEvent
 from polydock_pipelines.db.models.requests import Registration
 from polydock_pipelines.db.places import admin_password
 from polydock_pipelines.lifecycle.instance import bulk_id
-from polydock_pipelines.lifecycle.table import UNSTABLE
+from polydock_pipelines.lifecycle.table import LIFECYCLE, UNSTABLE
 from tests.baddays.driver import Driver
 from tests.baddays.offers import CANARIES
 from tests.makers import GIT_URL
@@ -74,7 +74,8 @@ def _assert_one_project_each(driver: Driver, rows: list[AppInstance]) -> None:
 
 
 def _assert_one_build_a_generation(driver: Driver, row: AppInstance) -> None:
-    generations = [bulk_id(row.uuid, "deploy", n + 1) for n in range(row.generation)]
+    stages = [stage.name for stage in LIFECYCLE if stage.takes_a_build]
+    generations = [bulk_id(row.uuid, s, n + 1) for s in stages for n in range(row.generation)]
     seen = Counter(build["bulkId"] for build in driver.builds_of(row.uuid))
     assert set(seen) <= {*generations, SOMEBODYS}, f"builds of no generation: {seen}"
     assert all(seen[key] <= 1 for key in generations), f"two builds in a generation: {seen}"

@@ -39,6 +39,8 @@ class BadDay:
     well: Mapping[str, object] = field(default_factory=dict[str, object])
     offer: Offer = SCRIPTED
     token: str | None = None
+    is_upgrade: bool = False
+    """Everything happens to the upgrade of an instance that was claimed on a good day."""
     remove_at: str | None = None
     """The status at which its removal is asked for."""
     ends: str = CLAIMED
@@ -331,7 +333,104 @@ REMOVALS = [
     ),
 ]  # fmt: skip
 
-NAMED = [*BUILDS, *CLAIMS, *OUTAGES, *CREDENTIALS, *SHELLS, *REMOVALS]
+UPGRADING = Offer(
+    scripts={
+        "pre-upgrade": "echo old",
+        "upgrade": "echo new",
+        "post-upgrade": "echo done",
+        **SCRIPTED.scripts,
+    }
+)
+UPGRADES = [
+    BadDay("nothing happens to an upgrade", offer=UPGRADING, is_upgrade=True, builds=2),
+    BadDay(
+        "the upgrade's build fails",
+        (Trouble("deployEnvironmentBranch", "build_failed"),),
+        offer=UPGRADING,
+        is_upgrade=True,
+        ends="upgrade-failed",
+        says=("ended failed", "read its log in Lagoon"),
+        builds=3,
+    ),
+    BadDay(
+        "somebody cancels the upgrade's build",
+        (Trouble("deployEnvironmentBranch", "build_cancelled"),),
+        is_upgrade=True,
+        ends="upgrade-failed",
+        says=("ended cancelled",),
+        builds=3,
+    ),
+    BadDay(
+        "the upgrade's build hangs",
+        (Trouble("deployEnvironmentBranch", "build_hang"),),
+        is_upgrade=True,
+        ends="upgrade-failed",
+        says=("at its deadline, so Lagoon was asked to cancel it",),
+        builds=3,
+    ),
+    BadDay(
+        "the answer to the upgrade's deploy is lost",
+        (Trouble("deployEnvironmentBranch", "drop_after_commit"),),
+        is_upgrade=True,
+        builds=2,
+    ),
+    BadDay(
+        "the pre-upgrade script fails",
+        offer=Offer(scripts={"pre-upgrade": "exit 4", **SCRIPTED.scripts}),
+        is_upgrade=True,
+        ends="pre-upgrade-failed",
+        says=("pre-upgrade script exited with 4",),
+        mended_scripts={"pre-upgrade": "true"},
+        builds=2,
+    ),
+    BadDay(
+        "the upgrade script fails, and its retry uses the build that is there",
+        offer=Offer(scripts={"upgrade": "exit 4", **SCRIPTED.scripts}),
+        is_upgrade=True,
+        ends="upgrade-failed",
+        says=("upgrade script exited with 4",),
+        mended_scripts={"upgrade": "true"},
+        builds=2,
+    ),
+    BadDay(
+        "the post-upgrade script fails",
+        offer=Offer(scripts={"post-upgrade": "exit 4", **SCRIPTED.scripts}),
+        is_upgrade=True,
+        ends="post-upgrade-failed",
+        says=("post-upgrade script exited with 4",),
+        mended_scripts={"post-upgrade": "true"},
+        builds=2,
+    ),
+    BadDay(
+        "the portal fails the upgrade script with 254 for ever",
+        (Trouble("ssh:upgrade", "ssh_254", ALWAYS),),
+        offer=UPGRADING,
+        is_upgrade=True,
+        ends="upgrade-failed",
+        says=("exit 254",),
+        builds=2,
+    ),
+    BadDay(
+        "Lagoon is away while the upgrade builds",
+        (Trouble("POST /graphql", "http500", ALWAYS),),
+        is_upgrade=True,
+        strikes_at="upgrade-running",
+        ends="upgrade-running",
+        says=("HTTP 500",),
+        minutes=75,
+        builds=2,
+    ),
+    BadDay(
+        "removal is asked for during an upgrade's build",
+        is_upgrade=True,
+        remove_at="upgrade-running",
+        ends=REMOVED,
+        says=("asked Lagoon to cancel",),
+        builds=2,
+    ),
+]
+
+NAMED = [*BUILDS, *CLAIMS, *OUTAGES, *CREDENTIALS, *SHELLS, *REMOVALS, *UPGRADES]
 
 KINDS = ("http500", "timeout", "graphql_error", "drop_after_commit")
 TIMES = {"http500": 4, "timeout": 2, "graphql_error": 1, "drop_after_commit": 4}

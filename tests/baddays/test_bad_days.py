@@ -3,7 +3,7 @@
 import pytest
 from sqlalchemy import select, update
 
-from polydock_pipelines.actions.operate import remove_instance, retry_instance
+from polydock_pipelines.actions.operate import remove_instance, retry_instance, upgrade_instance
 from polydock_pipelines.db import places
 from polydock_pipelines.db.database import Database
 from polydock_pipelines.db.models.instances import InstanceLog
@@ -13,11 +13,11 @@ from polydock_pipelines.lifecycle.table import FAILED, STABLE
 from tests.baddays.conftest import DriverMaker
 from tests.baddays.driver import MINUTE, Driver
 from tests.baddays.soundness import assert_sound
-from tests.baddays.table import CALLS, NAMED, OUTAGES, SHELLS, BadDay
+from tests.baddays.table import CALLS, CLAIMED, NAMED, SHELLS, BadDay
 from tests.makers import VAULT, a_book
 
 ON_POSTGRES = [
-    *(day for day in NAMED if day not in (*OUTAGES, *SHELLS)),
+    *(day for day in NAMED if day not in SHELLS),
     *(day for day in CALLS if day.name.endswith("drop_after_commit")),
 ]
 """The days on which rows are written, not only waited for."""
@@ -66,6 +66,10 @@ def play(day: BadDay, database: Database, driving: DriverMaker) -> None:
 def begin(day: BadDay, driver: Driver) -> str:
     driver.simulator.change(**day.cluster)
     uuid = driver.sign_up(day.offer)
+    if day.is_upgrade:
+        driver.go_on()
+        assert driver.row(uuid).status == CLAIMED
+        upgrade_instance(driver.database, uuid, driver.clock.now(), by="a test")
     if day.strikes_at:
         driver.go_on(until=driver.stands(uuid, day.strikes_at))
         assert driver.row(uuid).status == day.strikes_at
