@@ -14,7 +14,13 @@ from polydock_pipelines.db.models.offers import (
     StoreAppScript,
     Variable,
 )
-from polydock_pipelines.db.places import admin_password, deploy_key, login_url, variable_value
+from polydock_pipelines.db.places import (
+    admin_password,
+    deploy_key,
+    health_door,
+    login_url,
+    variable_value,
+)
 from polydock_pipelines.db.vault import Vault
 from polydock_pipelines.lifecycle.instance import (
     AdminLogin,
@@ -52,7 +58,7 @@ def load_instance(
         generation=row.generation,
         deadline=row.deadline,
         target=_target(row, store, vault),
-        app=_settings(session, row, app, public_url),
+        app=_settings(session, row, app, public_url, vault.token(health_door(row.uuid))),
         admin=AdminLogin(row.admin_username, vault.open(admin_password(row), row.admin_password)),
         person=Person(row.user_email, row.user_first_name, row.user_last_name, row.company_name),
         variables=_variables(session, row, app, vault),
@@ -75,7 +81,9 @@ def _target(row: AppInstance, store: Store, vault: Vault) -> Target:
     )
 
 
-def _settings(session: Session, row: AppInstance, app: StoreApp, public_url: str) -> AppSettings:
+def _settings(
+    session: Session, row: AppInstance, app: StoreApp, public_url: str, token: str
+) -> AppSettings:
     product = session.get(ProductType, app.product_type_id) if app.product_type_id else None
     scripts = session.scalars(select(StoreAppScript).where(StoreAppScript.store_app_id == app.id))
     return AppSettings(
@@ -83,7 +91,7 @@ def _settings(session: Session, row: AppInstance, app: StoreApp, public_url: str
         product_type=product.slug if product else "generic",
         is_production=app.is_production,
         custom_route=_route(app.custom_route),
-        health_url=f"{public_url.rstrip('/')}/api/instance/{row.uuid}/health/",
+        health_url=f"{public_url.rstrip('/')}/api/instance/{row.uuid}.{token}/health/",
         scripts={s.stage: Script(s.script, s.service, s.container) for s in scripts},
     )
 

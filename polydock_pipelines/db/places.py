@@ -24,6 +24,11 @@ def login_url(row: AppInstance) -> str:
     return f"app_instances.login_url:{row.uuid}"
 
 
+def health_door(uuid: str) -> str:
+    """Name the place that an app reports its health to."""
+    return f"app_instances.health:{uuid}"
+
+
 def variable_value(row: Variable) -> str:
     """Name the place of a secret variable."""
     return f"variables.value:{row.owner_type}:{row.owner_id}:{row.name}"

@@ -1,5 +1,7 @@
 """Secrets at rest: MultiFernet, each ciphertext bound to the row and column it was made for."""
 
+import hashlib
+import hmac
 import json
 from collections.abc import Sequence
 
@@ -18,6 +20,7 @@ class Vault:
     def __init__(self, keys: Sequence[str]) -> None:
         if not keys:
             raise VaultError("no key: set POLYDOCK_SECRET_KEYS to at least one Fernet key")
+        self._keys = [key.encode() for key in keys]
         try:
             self._fernet = MultiFernet([Fernet(key) for key in keys])
         except ValueError:
@@ -44,9 +47,22 @@ class Vault:
             raise VaultError(f"{place} holds a secret that was sealed for {sealed_for}")
         return Secret(value)
 
+    def token(self, place: str) -> str:
+        """Return the token that proves a caller to have been told it for *place*."""
+        return _token(self._keys[0], place)
+
+    def is_token(self, place: str, token: str) -> bool:
+        """Whether *token* was made for *place*, with any of our keys; in constant time."""
+        matches = [hmac.compare_digest(_token(key, place).encode(), token.encode()) for key in self._keys]
+        return any(matches)
+
     def reseal(self, place: str, sealed: str) -> str:
         """Encrypt anew with the first key."""
         return self.seal(place, self.open(place, sealed))
+
+
+def _token(key: bytes, place: str) -> str:
+    return hmac.new(key, f"token:{place}".encode(), hashlib.sha256).hexdigest()[:40]
 
 
 def new_key() -> str:

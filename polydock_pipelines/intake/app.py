@@ -27,6 +27,7 @@ from polydock_pipelines.actions.register import IdempotencyError, Simulation, re
 from polydock_pipelines.db import version
 from polydock_pipelines.db.database import Database
 from polydock_pipelines.intake.doorman import RefusedBodyError, failed, read_object
+from polydock_pipelines.intake.health import add_instance_health
 from polydock_pipelines.intake.nudge import Nudge
 from polydock_pipelines.intake.schemas import RegisterBody, sentence
 from polydock_pipelines.ports import Clock, Launcher
@@ -74,6 +75,7 @@ def create_app(db: Database, clock: Clock, launcher: Launcher, settings: Setting
     _add_registration(app, door)
     _add_reading(app, door)
     _add_health(app, door)
+    add_instance_health(app, db, clock)
     _add_refusals(app)
     return app
 

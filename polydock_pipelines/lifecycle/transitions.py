@@ -33,6 +33,10 @@ class NotAllowedError(Exception):
     """An operator asked for what the table does not allow; the message says what is possible."""
 
 
+class ClaimedError(NotAllowedError):
+    """An app said that it belongs to nobody, or to somebody, and the opposite is true."""
+
+
 @dataclass(frozen=True)
 class Change:
     """What to write: the statuses to walk through, in order, and what goes with the last one."""
@@ -226,6 +230,19 @@ def _allows(status: str, wanted: Wish) -> bool:
         return meaning in RUNNING
     stage = stage_of(status)
     return meaning is not Resting.REMOVED and not (stage and stage.kind is Kind.PURGE)
+
+
+def report(status: str, told: str, *, is_claimed: bool) -> Change | None:
+    """Return the change for an app that tells its health; None when that is known.
+
+    Health never moves an instance between its person and the pool, by whatever way round.
+    """
+    if status not in RUNNING:
+        raise NotAllowedError(f"an instance that is {status} does not tell its health")
+    other = Resting.HEALTHY_UNCLAIMED if is_claimed else Resting.HEALTHY_CLAIMED
+    if told == other:
+        raise ClaimedError("health may not change who an instance is for")
+    return None if told == status else Change((told,), f"the app says it is {told}")
 
 
 def retry(status: str, now: datetime) -> Change:

@@ -8,6 +8,7 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
+from polydock_pipelines.actions.runs import JOBS as KINDS
 from polydock_pipelines.actions.runs import MAX_RUNTIME_S, run_config, run_tags
 from polydock_pipelines.db.handovers import Chunk
 from polydock_pipelines.lifecycle.table import Kind
@@ -16,7 +17,7 @@ from tests.e2e.house import DAGSTERS_WARNINGS, load_definitions
 
 pytestmark = DAGSTERS_WARNINGS
 
-JOBS = {"provision_instances", "activate_instances", "remove_instances"}
+JOBS = {"provision_instances", "activate_instances", "upgrade_instances", "remove_instances"}
 OPERATORS = {"retry_instances", "end_stuck_instances", "pause_work", "resume_work"}
 WATCHING = {"find_stuck_instances", "prune_history"}
 SENSORS = {"signups", "builds", "due_instances"}
@@ -87,7 +88,7 @@ def test_jobs_run_in_process_and_end_in_time(name: str, defs: dg.Definitions) ->
     assert job.tags["polydock/kind"] == name.partition("_")[0]
 
 
-@pytest.mark.parametrize("kind", [Kind.PROVISION, Kind.ACTIVATE, Kind.REMOVE])
+@pytest.mark.parametrize("kind", [*KINDS])
 def test_run_config_fits_the_job_and_holds_ids_only(kind: Kind, defs: dg.Definitions) -> None:
     chunk = chunk_of(kind)
     job = defs.resolve_job_def(f"{kind}_instances")

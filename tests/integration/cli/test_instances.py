@@ -206,3 +206,16 @@ def test_what_was_removed_cannot_be_removed_again(polydock: Polydock) -> None:
     one = new_instance(polydock.db, status="removed")
     said = polydock("instances", "remove", instance_row(polydock.db, one).name)
     assert (said.code, "that is removed cannot be asked to remove" in said.line) == (1, True)
+
+
+def test_upgrades_are_asked_for_by_name_and_only_of_what_runs(polydock: Polydock) -> None:
+    one = new_instance(polydock.db, status="running-healthy-claimed")
+    two = new_instance(polydock.db, status="removed")
+    names = [instance_row(polydock.db, row).name for row in (one, two)]
+    said = polydock("instances", "upgrade", *names, "--reason", "a new version")
+    assert (said.code, "that is removed cannot be asked to upgrade" in said.err) == (1, True)
+    assert said.out == f"{names[0]} is pending-pre-upgrade: its upgrade begins within seconds\n"
+    again = polydock("instances", "upgrade", names[0], "--json").json
+    assert again[0]["note"] == "its upgrade is under way already"
+    told = polydock("instances", "logs", names[0])
+    assert "a new version" in told.out

@@ -2,10 +2,12 @@
 
 from polydock_pipelines.db.database import Database
 from polydock_pipelines.db.leases import claim
+from polydock_pipelines.db.places import health_door
 from polydock_pipelines.lifecycle.instance import CustomRoute, Instance, Person, Scope, Script
 from tests.fakes.clock import START as NOW
 from tests.makers import (
     GIT_URL,
+    VAULT,
     a_book,
     make_instance_row,
     make_product_type,
@@ -70,7 +72,9 @@ def test_the_catalogues_present_word_counts_for_the_app(database: Database) -> N
     )
     assert settings.custom_route == CustomRoute("{project}.example.com", "nginx")
     assert settings.scripts == {"polydock-claim": Script("drush uli", "php", "web")}
-    assert settings.health_url == f"https://polydock.example.com/api/instance/{uuid}/health/"
+    token = VAULT.token(health_door(uuid))
+    door = f"https://polydock.example.com/api/instance/{uuid}.{token}/health/"
+    assert settings.health_url == door
 
 
 def test_an_app_without_extras_has_plain_settings(database: Database) -> None:

@@ -231,7 +231,12 @@ def _allowed(status: str, wanted: Wish) -> bool:
     if wanted is Wish.PURGE:
         return status in {"removed", "purge-failed"}
     if wanted is Wish.UPGRADE:
-        return status in {"running-healthy-claimed", "running-healthy-unclaimed"}
+        return status in {
+            "running-healthy-claimed",
+            "running-healthy-unclaimed",
+            "running-unresponsive",
+            "running-unhealthy",
+        }
     return status != "removed" and "purge" not in status
 
 
