@@ -57,6 +57,12 @@ class Settings(BaseSettings):
         validation_alias="POLYDOCK_DAGSTER_URL",
         description="The Dagster webserver, for launches and links",
     )
+    dagster_yaml: Path | None = Field(
+        None,
+        validation_alias="POLYDOCK_DAGSTER_YAML",
+        description="The instance file that `polydock up` gives to Dagster; default: dagster.yaml, "
+        "with its storage in the home. Others: deploy/",
+    )
     clock: str = Field(
         "",
         validation_alias="POLYDOCK_CLOCK",

@@ -1,9 +1,10 @@
 """Bring the stack up: settings for its processes, their order, and what to tell the user."""
 
 import os
+import subprocess
 import sys
 import time
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,9 +22,11 @@ from polydock_pipelines.cli.stack import (
     answers,
     check_ports,
     free_port,
+    home_lock,
     is_open,
     location_is_loaded,
     prepare_dagster_home,
+    stop_orphans,
     tool,
 )
 from polydock_pipelines.db import schema
@@ -82,17 +85,39 @@ def _simulator_options(home: Path, ports: Ports) -> SimulatorOptions:
 @contextmanager
 def running(ports: Ports, *, simulate: bool) -> Generator[Running]:
     """Run the stack; everything that was started is stopped at the end."""
-    check_ports(ports, simulate=simulate)
-    env = stack_environment(ports, simulate=simulate)
-    os.environ.update(env)
-    settings = load_settings()
-    prepare_database(settings)
-    home = Path(env["POLYDOCK_HOME"])
-    stack = Stack(home, env)
-    try:
-        yield _start(stack, ports, settings, simulate=simulate)
-    finally:
-        stack.stop()
+    home = Path(os.environ.get("POLYDOCK_HOME", ".polydock")).resolve()
+    with home_lock(home):
+        stop_orphans(home)
+        check_ports(ports, simulate=simulate)
+        env = stack_environment(ports, simulate=simulate)
+        os.environ.update(env)
+        settings = load_settings()
+        prepare_database(settings)
+        stack = Stack(home, env)
+        try:
+            yield _start(stack, ports, settings, simulate=simulate)
+        finally:
+            stack.stop()
+
+
+def end_leftovers(settings: Settings, env: Mapping[str, str]) -> None:
+    """End what an earlier stack in this home left at work, so that it goes on at once.
+
+    Only with the storage in the home: elsewhere others may be alive, and `due_instances` looks.
+    """
+    is_ours = settings.is_embedded and settings.dagster_yaml is None
+    if not is_ours or not (Path(env["DAGSTER_HOME"]) / "history").is_dir():
+        return
+    argv = [sys.executable, "-m", "polydock_pipelines.cli.leftovers"]
+    done = subprocess.run(argv, env=dict(env), capture_output=True, text=True, check=False)  # noqa: S603 - our own
+    if done.returncode:
+        raise StackError(f"an earlier stack's runs cannot be ended: {last_line(done.stderr)}")
+    sys.stdout.write(done.stdout)
+
+
+def last_line(text: str) -> str:
+    """Return the last line that says something."""
+    return next((line for line in reversed(text.splitlines()) if line.strip()), "no reason given")
 
 
 def prepare_database(settings: Settings) -> None:
@@ -120,7 +145,9 @@ def _start(stack: Stack, ports: Ports, settings: Settings, *, simulate: bool) ->
         settings=settings,
     )
     code_port = free_port()
-    _, workspace = prepare_dagster_home(stack.home, code_port)
+    instance_file = settings.dagster_yaml or ROOT / "dagster.yaml"
+    _, workspace = prepare_dagster_home(stack.home, code_port, instance_file)
+    end_leftovers(settings, stack.env)
     code = _start_code_server(stack, code_port)
     if simulate:
         _start_simulator(stack, ports, run)

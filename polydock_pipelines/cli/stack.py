@@ -1,5 +1,6 @@
 """The whole stack as child processes: started in order, watched, and stopped for certain."""
 
+import fcntl
 import os
 import shutil
 import signal
@@ -80,6 +81,7 @@ class Stack:
             )
         child = Child(name, process, log)
         self.children.append(child)
+        _note_child(self.home, process.pid)
         return child
 
     def dead(self) -> Child | None:
@@ -115,6 +117,43 @@ class Stack:
         for child in self.children:
             _signal(child.process.pid, signal.SIGKILL)
             child.process.wait()
+
+
+CHILDREN = "up.children"
+"""In the home: process id and time of birth of each child, for the day on which we are killed."""
+
+
+def _note_child(home: Path, pid: int) -> None:
+    with _gone_is_fine(), (home / CHILDREN).open("a") as notes:
+        notes.write(f"{pid} {psutil.Process(pid).create_time()}\n")
+
+
+def stop_orphans(home: Path) -> int:
+    """Stop what is left of a stack that was killed in *home*; return how many processes.
+
+    The number of a process is given out again; together with its time of birth it is not.
+    """
+    notes = home / CHILDREN
+    lines = notes.read_text().split("\n") if notes.exists() else []
+    born = dict(line.split() for line in lines if line.count(" ") == 1)
+    alive = [
+        process
+        for pid, since in born.items()
+        if str(_born(int(pid))) == since
+        for process in _family(int(pid))
+    ]
+    for process in alive:
+        with _gone_is_fine():
+            process.kill()
+    psutil.wait_procs(alive, timeout=STOP_WITHIN_S)
+    notes.unlink(missing_ok=True)
+    return len(alive)
+
+
+def _born(pid: int) -> float | None:
+    with _gone_is_fine():
+        return psutil.Process(pid).create_time()
+    return None
 
 
 def _family(pid: int) -> list[psutil.Process]:
@@ -185,11 +224,30 @@ def location_is_loaded(webserver: str) -> bool:
         return False
 
 
-def prepare_dagster_home(home: Path, code_port: int) -> tuple[Path, Path]:
-    """Fill DAGSTER_HOME from the root's dagster.yaml; return it and the workspace file."""
+@contextmanager
+def home_lock(home: Path) -> Generator[None]:
+    """Keep a second stack out of *home*: it would end the runs of the first as leftovers."""
+    home.mkdir(parents=True, exist_ok=True)
+    with (home / "up.lock").open("a+") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            lock.seek(0)
+            raise StackError(
+                f"another stack runs in {home} (process {lock.read().strip() or 'unknown'}); "
+                "stop it, or set POLYDOCK_HOME to another folder"
+            ) from None
+        lock.truncate(0)
+        lock.write(str(os.getpid()))
+        lock.flush()
+        yield
+
+
+def prepare_dagster_home(home: Path, code_port: int, instance_file: Path) -> tuple[Path, Path]:
+    """Fill DAGSTER_HOME with *instance_file*; return it and the workspace file."""
     dagster_home = home / "dagster"
     dagster_home.mkdir(parents=True, exist_ok=True)
-    shutil.copyfile(ROOT / "dagster.yaml", dagster_home / "dagster.yaml")
+    shutil.copyfile(instance_file, dagster_home / "dagster.yaml")
     workspace = dagster_home / "workspace.yaml"
     workspace.write_text(
         "# Written by `polydock up`: one code server for webserver, daemon and runs.\n"
