@@ -21,7 +21,7 @@ from typing import Any
 
 import psycopg2
 
-OWNER = "polydock"
+OWNER = "keeper"
 START_WITHIN_S = 30.0
 STOP_WITHIN_S = 15.0
 SPEED = ("fsync=off", "synchronous_commit=off", "full_page_writes=off", "max_connections=120")
@@ -160,6 +160,55 @@ def running_postgres(binaries: Path | None = None) -> Generator[PostgresServer]:
         _init(usable, account, home)
         port = stack.enter_context(_serving(usable, account, home))
         yield PostgresServer(port, _version(port))
+
+
+class Restartable:
+    """A Postgres that can go away and come back, with its data and on its port."""
+
+    def __init__(self, binaries: Path, account: Account, home: Path) -> None:
+        self._where = (binaries, account, home)
+        self._process = _start(*self._where, _free_port_of(home))
+        assert _answers(self._process, self.port)
+
+    @property
+    def port(self) -> int:
+        return _free_port_of(self._where[2])
+
+    @property
+    def server(self) -> PostgresServer:
+        return PostgresServer(self.port, _version(self.port))
+
+    def stop(self) -> None:
+        _stop(self._process)
+
+    def start(self) -> None:
+        self._process = _start(*self._where, self.port)
+        assert _answers(self._process, self.port)
+
+
+def _free_port_of(home: Path) -> int:
+    """Return the port of a home, chosen when it is first asked for."""
+    note = home / "port"
+    if not note.exists():
+        note.write_text(str(_free_port()))
+    return int(note.read_text())
+
+
+@contextmanager
+def restartable_postgres() -> Generator[Restartable]:
+    """Start a Postgres that a test may stop and start."""
+    account = _account()
+    home = _home(account)
+    try:
+        usable = _usable(find_binaries(), account, home)
+        _init(usable, account, home)
+        postgres = Restartable(usable, account, home)
+        try:
+            yield postgres
+        finally:
+            postgres.stop()
+    finally:
+        shutil.rmtree(home, ignore_errors=True)
 
 
 def find_binaries() -> Path:

@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 from polydock_pipelines.actions.operate import Asked, find
 from polydock_pipelines.db.door import Writing, add_log, write
 from polydock_pipelines.db.leases import Book, is_free, is_held
+from polydock_pipelines.db.models.guards import Brake, Circuit
 from polydock_pipelines.db.models.instances import AppInstance
 from polydock_pipelines.lifecycle.table import UNSTABLE, Kind, leg_of, stage_of
 from polydock_pipelines.lifecycle.transitions import Change, NotAllowedError, deadline, failed
@@ -23,6 +24,8 @@ OVERDUE_BY = timedelta(minutes=10)
 LONGEST_QUEUE = timedelta(hours=2)
 """So long may a burst take to reach everybody; beyond it, something that should run does not."""
 MOST = 500
+LOOK_BACK = timedelta(minutes=15)
+"""So long after trouble has ended the checks are evaluated anew, to be green again."""
 
 
 @dataclass(frozen=True)
@@ -97,6 +100,20 @@ def _why(row: AppInstance, now: datetime) -> str:
     if row.attempt > 0 and row.deadline < now - OVERDUE_BY:
         return f"its deadline was {row.deadline:%Y-%m-%d %H:%M:%S} UTC"
     return "nobody has begun it for hours: are the daemon and its sensors running?"
+
+
+def is_worth_a_look(book: Book, now: datetime) -> bool:
+    """Whether the checks have something to tell: trouble, or trouble that has just ended."""
+    recently = now - LOOK_BACK
+    ended = (
+        select(Circuit.endpoint).where(Circuit.closed_at > recently),
+        select(Brake.work).where(Brake.resumed_at > recently),
+        select(AppInstance.id).where(AppInstance.nudged_at > recently),
+    )
+    if book.gate(now).sentences() or find_stuck(book, now):
+        return True
+    with book.db.read() as session:
+        return any(session.execute(chosen.limit(1)).first() for chosen in ended)
 
 
 def mend_stuck(book: Book, now: datetime) -> Mended:

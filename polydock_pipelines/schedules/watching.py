@@ -2,14 +2,33 @@
 
 import dagster as dg
 
+from polydock_pipelines.actions.stuck import is_worth_a_look
+from polydock_pipelines.db import version
 from polydock_pipelines.jobs.watching import find_stuck_instances
+from polydock_pipelines.resources.database import DatabaseResource
+from polydock_pipelines.settings import settings
 
-stuck_instances = dg.ScheduleDefinition(
-    name="stuck_instances",
+EVERY_HALF_HOUR = (0, 30)
+
+
+@dg.schedule(
     job=find_stuck_instances,
     cron_schedule="*/5 * * * *",
     default_status=dg.DefaultScheduleStatus.RUNNING,
-    description="Looks for what stands still, is away or is paused",
+    description="Looks for what stands still, is away or is paused; a run each half hour at least",
 )
+def stuck_instances(
+    context: dg.ScheduleEvaluationContext, database: DatabaseResource
+) -> dg.RunRequest | dg.SkipReason:
+    """Run when there is something to tell: a run every five minutes would fill the history."""
+    with database.open() as book:
+        if wrong := version.problem(book.db):
+            return dg.SkipReason(wrong)
+        if is_worth_a_look(book, settings().make_clock().now()):
+            return dg.RunRequest()
+    if context.scheduled_execution_time.minute in EVERY_HALF_HOUR:
+        return dg.RunRequest()
+    return dg.SkipReason("nothing stands still, is away or is paused")
+
 
 SCHEDULES = (stuck_instances,)
