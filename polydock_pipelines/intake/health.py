@@ -11,6 +11,7 @@ from polydock_pipelines.lifecycle.status import RUNNING
 from polydock_pipelines.lifecycle.transitions import ClaimedError, NotAllowedError
 from polydock_pipelines.ports import Clock
 
+PATH = "/api/instance/{which}/health/{status}"
 NOT_READY = "Current status is not ready for health check update"
 OTHER_OWNER = "Health check may not change claimed/unclaimed state"
 
@@ -18,8 +19,7 @@ OTHER_OWNER = "Health check may not change claimed/unclaimed state"
 def add_instance_health(app: FastAPI, db: Database, clock: Clock) -> None:
     """Add the route. *which* is `UUID.TOKEN`, as the app's variable has it, or UUID and ?token=."""
 
-    @app.api_route("/api/instance/{which}/health/{status}", methods=["GET", "POST"])
-    def tell(which: str, status: str, token: str = "") -> JSONResponse:  # pyright: ignore[reportUnusedFunction] - the route
+    def tell(which: str, status: str, token: str = "") -> JSONResponse:
         """Take what an app says of itself."""
         uuid, _, told = which.partition(".")
         try:
@@ -34,6 +34,9 @@ def add_instance_health(app: FastAPI, db: Database, clock: Clock) -> None:
         message = "Health status updated successfully"
         answer = {"message": message, "instance": uuid, "status": stands, "status_code": 200}
         return JSONResponse(answer)
+
+    app.get(PATH)(tell)
+    app.post(PATH)(tell)
 
 
 def _failed(code: int, message: str, **more: Any) -> JSONResponse:

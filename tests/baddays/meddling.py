@@ -14,6 +14,10 @@ class WorkerDiedError(BaseException):
     """The process is gone: no step catches this, and `driver.work_run` writes nothing any more."""
 
 
+NO_CALLS = {"endpoint"}
+"""Methods of ports that ask nobody."""
+
+
 @dataclass
 class _Watched:
     inner: object
@@ -22,6 +26,8 @@ class _Watched:
 
     def __getattr__(self, name: str) -> Any:
         method = getattr(self.inner, name)
+        if name in NO_CALLS:
+            return method
 
         def call(*args: object, **options: object) -> object:
             self.hook(f"before {self.label}.{name}")

@@ -49,7 +49,10 @@ def test_every_failure_can_be_retried(sqlite_database: Database, status: str) ->
     row = instance_row(sqlite_database, one)
     assert asked.status == row.status
     assert row.status.startswith("pending-")
-    assert (row.attempt, row.generation, row.next_check_at) == (0, 2, START)
+    stage = stage_of(row.status)
+    assert stage is not None
+    generation = 2 + stage.new_generation  # a new one both for the retry and for entering
+    assert (row.attempt, row.generation, row.next_check_at) == (0, generation, START)
     assert (row.handed_until, row.lease_token) == (None, None)
     assert any(
         "retry asked for by me" in x.message for x in tell(sqlite_database, row.uuid, START).log
