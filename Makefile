@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo up test check format docs bench sizes lock clean
+.PHONY: help install demo up test check format docs soak bench sizes lock clean
 
 help:  ## list the commands
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -43,6 +43,9 @@ format: install  ## let ruff write
 docs: install  ## draw docs/lifecycle.md and README's settings from the code
 	@$(BIN)/python -m polydock_pipelines.lifecycle.drawing > docs/lifecycle.md
 	@$(BIN)/python -m polydock_pipelines.cli.settings_table README.md
+
+soak: install  ## random lives for a night: make soak SEEDS=50000
+	@$(BIN)/python -m tests.baddays.soak $(or $(SEEDS),1000)
 
 bench: install  ## measure, print a table, write benchmarks/results/latest.json
 	@$(BIN)/python -m benchmarks.run

@@ -44,6 +44,8 @@ def _unless_waiting(
     book: Book, kind: Kind, now: datetime, source: str, statuses: Sequence[str]
 ) -> list[Chunk]:
     """Hand nothing over while runs of the kind wait to begin: those will take what is due."""
+    if not handovers.is_any_due(book.db, kind, now, statuses):
+        return []
     if handovers.unstarted(book.db, kind, now) >= MOST_UNSTARTED:
         return []
     what = allowed(book, kind, now)

@@ -56,7 +56,7 @@ def driving(lagoon: Simulator, lagoon_clock: FakeClock) -> Generator[DriverMaker
         def make(database: Database, **address: Any) -> Driver:
             ports = open_ports(address_of(lagoon, **address), lagoon_clock)
             stack.callback(ports.lagoon.close)  # pyright: ignore[reportAttributeAccessIssue]
-            return Driver(database, lagoon, lagoon_clock, ports, eye=ports.lagoon)
+            return Driver(database, lagoon_clock, ports, ports.lagoon, simulator=lagoon)
 
         yield make
 

@@ -1,48 +1,24 @@
-"""Moves instances as Dagster would, without Dagster: ticks hand over, runs work their legs.
+"""A house over the simulated Lagoon: real clients, real sockets, a clock that both share."""
 
-Time is a clock that the simulated Lagoon shares and that only this driver moves, so back-offs,
-leases and deadlines cost no waiting.
-"""
-
-import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import timedelta
 from typing import Any
 
 import httpx
 
-from polydock_pipelines.actions.advance import Visit
-from polydock_pipelines.actions.endpoints import probe_others
-from polydock_pipelines.actions.hand_over import hand_over_due, hand_over_ended, hand_over_new
-from polydock_pipelines.actions.register import RegisterType, Signup, register
-from polydock_pipelines.actions.runs import JOBS
-from polydock_pipelines.actions.watch import look
-from polydock_pipelines.actions.work import Leg, begin_run, end_run, work_leg
 from polydock_pipelines.clients.keys import public_key_of
 from polydock_pipelines.clients.lagoon.client import LagoonClient
 from polydock_pipelines.clients.lagoon.ssh import SshIdentity
 from polydock_pipelines.clients.lagoon.token import SshToken, StaticToken
 from polydock_pipelines.clients.shell import SshShell
-from polydock_pipelines.db.database import Database
-from polydock_pipelines.db.handovers import Chunk
-from polydock_pipelines.db.models.instances import AppInstance
 from polydock_pipelines.lifecycle.secret import Secret
-from polydock_pipelines.lifecycle.table import UNSTABLE, legs_of
-from polydock_pipelines.ports import Lagoon, Ports
+from polydock_pipelines.ports import Ports
 from polydock_pipelines.simulator.simulator import Simulator
 from polydock_pipelines.simulator.snapshot import snapshot
 from polydock_pipelines.simulator.world import World
-from tests.baddays.meddling import WorkerDiedError
+from tests.baddays.house import House
 from tests.baddays.offers import Offer, put_on_offer
 from tests.fakes.clock import FakeClock
-from tests.makers import a_book
-
-TICK = 5.0
-LONGEST_PAUSE = 240.0
-MINUTE = timedelta(minutes=1)
-AFTER_DEATH = timedelta(seconds=100)
-"""When the lease and the hand-over of a worker that died have run out."""
 
 
 @dataclass(frozen=True)
@@ -88,88 +64,23 @@ def open_ports(address: Address, clock: FakeClock) -> Ports:
     return Ports(lagoon=lagoon, shell=shell, clock=clock, public_key_of=public_key_of)
 
 
-def work_run(database: Database, ports: Ports, chunk: Chunk) -> list[Visit]:
-    """Do what the job of the chunk's kind does, leg by leg."""
-    book, run_id, visits = a_book(database), str(uuid.uuid4()), list[Visit]()
-    for name in legs_of(chunk.kind):
-        leg = Leg(chunk.kind, name, chunk.handover_id, run_id)
-        if leg.is_first:
-            begin_run(book, ports, leg)
-        report = work_leg(book, ports, leg)
-        if any(WorkerDiedError.__name__ in bug for bug in report.bugs):
-            raise WorkerDiedError  # a dead worker gives nothing back
-        visits += report.visits
-        if not report.going_on:
-            break
-    end_run(book, ports, run_id)
-    return visits
-
-
 @dataclass
-class Driver:
-    """One house: a database, a Lagoon, a clock, and the person who turns the handle."""
+class Driver(House):
+    """A house with a simulated Lagoon."""
 
-    database: Database
-    simulator: Simulator
-    clock: FakeClock
-    ports: Ports
-    """What the runs use."""
-    eye: Lagoon
-    """What the sensor looks with."""
-    builds: dict[int, dict[str, Any]] = field(default_factory=dict[int, dict[str, Any]])
-    """Every build ever seen; Lagoon forgets those of a removed environment."""
+    simulator: Simulator = field(kw_only=True)
 
     def sign_up(self, offer: Offer, email: str = "ada@example.com") -> str:
         """Register somebody for *offer* and return the instance's uuid."""
-        signup = Signup(
-            RegisterType.REQUEST_TRIAL,
-            email=email,
-            first_name="Ada",
-            last_name="Lovelace",
-            trial_app=put_on_offer(self.database, offer),
-            aup_and_privacy_acceptance=1,
-        )
-        made = register(self.database, signup, self.clock.now()).instance_uuid
-        assert made is not None
-        return made
+        return self.register(put_on_offer(self.database, offer), email)
 
-    def due(self) -> list[Chunk]:
-        """Hand over what is due, as the three sensors do."""
-        now, book = self.clock.now(), a_book(self.database)
-        chunks = hand_over_new(book, now, "signups")
-        chunks += hand_over_ended(book, look(book, self.eye, now).by_kind, now, "builds")
-        probe_others(book, now)
-        for kind in JOBS:
-            chunks += hand_over_due(book, kind, now, "due_instances")
-        return chunks
+    def projects(self) -> list[dict[str, Any]]:
+        """See `House.projects`."""
+        return self.state("projects")["projects"]
 
-    def tick(self) -> list[Visit]:
-        """Hand over what is due and work it."""
-        visits = [v for chunk in self.due() for v in work_run(self.database, self.ports, chunk)]
-        self.look_at_builds()
-        return visits
-
-    def go_on(self, until: Callable[[], bool] | None = None, patience: timedelta | None = None):
-        """Tick and move the clock until everything rests, *until* is true, or patience ends."""
-        end, pause = self.clock.now() + (patience or 240 * MINUTE), TICK
-        while not (until or self.is_at_rest)() and self.clock.now() < end:
-            has_moved = any(visit.outcome != "unreachable" for visit in self.tick())
-            pause = TICK if has_moved else min(pause * 2, LONGEST_PAUSE)
-            self.clock.advance(pause)
-
-    def row(self, which: str) -> AppInstance:
-        """Return an instance as it is now, detached."""
-        with self.database.read() as session:
-            return session.query(AppInstance).filter_by(uuid=which).one()
-
-    def is_at_rest(self) -> bool:
-        """Whether nobody has to act on any instance."""
-        with self.database.read() as session:
-            return not session.query(AppInstance).filter(AppInstance.status.in_(UNSTABLE)).count()
-
-    def stands(self, which: str, status: str) -> Callable[[], bool]:
-        """Return a question: does the instance stand in *status*?"""
-        return lambda: self.row(which).status == status
+    def builds_now(self) -> list[dict[str, Any]]:
+        """See `House.builds_now`."""
+        return self.state("deployments")["deployments"]
 
     def state(self, *parts: str) -> Any:
         """Return parts of the simulator's state."""
@@ -179,23 +90,12 @@ class Driver:
         """Change or look at the simulated Lagoon from behind."""
         return self.simulator._call(work)
 
-    def look_at_builds(self) -> None:
-        """Remember the builds that stand now."""
-        for build in self.state("deployments")["deployments"]:
-            self.builds[build["id"]] = build
-
-    def builds_of(self, which: str) -> list[dict[str, Any]]:
-        """Return every build that the instance's project ever had, oldest first."""
-        self.look_at_builds()
-        name = self.row(which).name
-        return [build for _, build in sorted(self.builds.items()) if build["project"] == name]
-
     def projects_of(self, which: str) -> list[dict[str, Any]]:
         """Return the projects that say they are the instance's, or bear its name."""
         name = self.row(which).name
         return [
             project
-            for project in self.state("projects")["projects"]
+            for project in self.projects()
             if project["metadata"].get("polydock-instance", which) == which
             and (project["name"] == name or "polydock-instance" in project["metadata"])
         ]

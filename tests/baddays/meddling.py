@@ -46,14 +46,22 @@ class _WatchedLagoon:
     def __getattr__(self, name: str) -> _Watched:
         return _Watched(getattr(self.inner, name), name, self.hook)
 
+    def ping(self) -> None:
+        _Watched(self.inner, "lagoon", self.hook).ping()
+
 
 def watched(ports: Ports, hook: Hook) -> Ports:
     """Return *ports* with *hook* around each call to the outside."""
     return replace(
         ports,
-        lagoon=cast("Lagoon", _WatchedLagoon(ports.lagoon, hook)),
+        lagoon=watched_lagoon(ports.lagoon, hook),
         shell=watched_shell(ports.shell, hook),
     )
+
+
+def watched_lagoon(lagoon: Lagoon, hook: Hook) -> Lagoon:
+    """Return *lagoon* with *hook* around each call."""
+    return cast("Lagoon", _WatchedLagoon(lagoon, hook))
 
 
 def watched_shell(shell: Shell, hook: Hook) -> Shell:

@@ -11,7 +11,8 @@ from polydock_pipelines.db.models.offers import Store, StoreAppScript
 from polydock_pipelines.lifecycle.secret import Secret
 from polydock_pipelines.lifecycle.table import FAILED, STABLE
 from tests.baddays.conftest import DriverMaker
-from tests.baddays.driver import MINUTE, Driver
+from tests.baddays.driver import Driver
+from tests.baddays.house import MINUTE
 from tests.baddays.soundness import assert_sound
 from tests.baddays.table import CALLS, CLAIMED, NAMED, SHELLS, BadDay
 from tests.makers import VAULT, a_book

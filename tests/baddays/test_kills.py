@@ -14,7 +14,8 @@ import pytest
 
 from polydock_pipelines.actions.operate import remove_instance
 from polydock_pipelines.db.handovers import Chunk
-from tests.baddays.driver import AFTER_DEATH, Driver, address_of
+from tests.baddays.driver import Driver, address_of
+from tests.baddays.house import AFTER_DEATH
 from tests.baddays.offers import CLAIM, LOGIN_URL, Offer
 from tests.baddays.soundness import assert_sound
 from tests.baddays.table import CLAIMED, REMOVED

@@ -12,7 +12,8 @@ from polydock_pipelines.db.leases import LEASE
 from polydock_pipelines.lifecycle.table import UNSTABLE
 from polydock_pipelines.ports import NewProject
 from tests.baddays.conftest import DriverMaker
-from tests.baddays.driver import AFTER_DEATH, Driver, work_run
+from tests.baddays.driver import Driver
+from tests.baddays.house import AFTER_DEATH, work_run
 from tests.baddays.meddling import WorkerDiedError, once, watched
 from tests.baddays.offers import SCRIPTED
 from tests.baddays.soundness import SOMEBODYS, assert_sound

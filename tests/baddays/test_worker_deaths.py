@@ -7,7 +7,8 @@ import pytest
 from polydock_pipelines.actions.operate import remove_instance
 from polydock_pipelines.db.database import Database
 from tests.baddays.conftest import DriverMaker
-from tests.baddays.driver import AFTER_DEATH, Driver
+from tests.baddays.driver import Driver
+from tests.baddays.house import AFTER_DEATH
 from tests.baddays.meddling import WorkerDiedError, once, watched
 from tests.baddays.offers import CLAIM, LOGIN_TOKEN, SCRIPTED, Offer
 from tests.baddays.soundness import assert_sound

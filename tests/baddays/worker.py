@@ -13,7 +13,8 @@ from polydock_pipelines.db.database import Database
 from polydock_pipelines.db.handovers import Chunk
 from polydock_pipelines.lifecycle.table import Kind
 from polydock_pipelines.wiring import quiet_libraries
-from tests.baddays.driver import Address, open_ports, work_run
+from tests.baddays.driver import Address, open_ports
+from tests.baddays.house import work_run
 from tests.fakes.clock import FakeClock
 from tests.makers import VAULT
 

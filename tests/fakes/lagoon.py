@@ -173,6 +173,8 @@ class _State:
     environments: list[StoredEnvironment] = field(default_factory=list[StoredEnvironment])
     builds: list[StoredBuild] = field(default_factory=list[StoredBuild])
     ids: Iterator[int] = field(default_factory=lambda: count(1))
+    shows_builds_after: timedelta = timedelta(0)
+    """How long a new build is missing from every list."""
     lock: RLock = field(default_factory=RLock)
 
     @contextmanager
@@ -221,7 +223,10 @@ class _State:
 
     def all_builds(self) -> list[Deployment]:
         with self.lock:
-            return [self.shown(build) for build in self.builds]
+            return [self.shown(build) for build in self.builds if self._is_listed(build)]
+
+    def _is_listed(self, build: StoredBuild) -> bool:
+        return self.clock.now() >= build.started_at + self.shows_builds_after
 
     def _status(self, build: StoredBuild) -> str:
         if build.is_cancelled:

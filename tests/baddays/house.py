@@ -1,0 +1,137 @@
+"""One house without Dagster: ticks hand over, runs work their legs.
+
+Time is a clock that only the house moves, so back-offs, leases and deadlines cost no waiting.
+"""
+
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+
+from polydock_pipelines.actions.advance import Visit
+from polydock_pipelines.actions.endpoints import probe_others
+from polydock_pipelines.actions.hand_over import hand_over_due, hand_over_ended, hand_over_new
+from polydock_pipelines.actions.register import RegisterType, Signup, register
+from polydock_pipelines.actions.runs import JOBS
+from polydock_pipelines.actions.watch import look
+from polydock_pipelines.actions.work import Leg, begin_run, end_run, work_leg
+from polydock_pipelines.db.database import Database
+from polydock_pipelines.db.handovers import Chunk
+from polydock_pipelines.db.models.instances import AppInstance
+from polydock_pipelines.lifecycle.table import UNSTABLE, legs_of
+from polydock_pipelines.ports import Lagoon, Ports
+from tests.baddays.meddling import WorkerDiedError
+from tests.fakes.clock import FakeClock
+from tests.makers import a_book
+
+TICK = 5.0
+LONGEST_PAUSE = 240.0
+MINUTE = timedelta(minutes=1)
+AFTER_DEATH = timedelta(seconds=100)
+"""When the lease and the hand-over of a worker that died have run out."""
+
+
+def work_run(database: Database, ports: Ports, chunk: Chunk) -> list[Visit]:
+    """Do what the job of the chunk's kind does, leg by leg."""
+    book, run_id, visits = a_book(database), str(uuid.uuid4()), list[Visit]()
+    for name in legs_of(chunk.kind):
+        leg = Leg(chunk.kind, name, chunk.handover_id, run_id)
+        if leg.is_first:
+            begin_run(book, ports, leg)
+        report = work_leg(book, ports, leg)
+        if any(WorkerDiedError.__name__ in bug for bug in report.bugs):
+            raise WorkerDiedError  # a dead worker gives nothing back
+        visits += report.visits
+        if not report.going_on:
+            break
+    end_run(book, ports, run_id)
+    return visits
+
+
+@dataclass
+class House:
+    """A database, a Lagoon, a clock, and the person who turns the handle."""
+
+    database: Database
+    clock: FakeClock
+    ports: Ports
+    """What the runs use."""
+    eye: Lagoon
+    """What the sensor looks with."""
+    builds: dict[int, dict[str, Any]] = field(default_factory=dict[int, dict[str, Any]], init=False)
+    """Every build ever seen; Lagoon forgets those of a removed environment."""
+
+    def projects(self) -> list[dict[str, Any]]:
+        """Return the projects in Lagoon: `name`, `gitUrl`, `metadata`."""
+        raise NotImplementedError
+
+    def builds_now(self) -> list[dict[str, Any]]:
+        """Return the builds in Lagoon: `id`, `project`, `bulkId`."""
+        raise NotImplementedError
+
+    def register(self, app: str, email: str) -> str:
+        """Register somebody for a trial and return the instance's uuid."""
+        signup = Signup(
+            RegisterType.REQUEST_TRIAL,
+            email=email,
+            first_name="Ada",
+            last_name="Lovelace",
+            trial_app=app,
+            aup_and_privacy_acceptance=1,
+        )
+        made = register(self.database, signup, self.clock.now()).instance_uuid
+        assert made is not None
+        return made
+
+    def due(self) -> list[Chunk]:
+        """Hand over what is due, as the three sensors do."""
+        now, book = self.clock.now(), a_book(self.database)
+        chunks = hand_over_new(book, now, "signups")
+        chunks += hand_over_ended(book, look(book, self.eye, now).by_kind, now, "builds")
+        probe_others(book, now)
+        for kind in JOBS:
+            chunks += hand_over_due(book, kind, now, "due_instances")
+        return chunks
+
+    def tick(self) -> list[Visit]:
+        """Hand over what is due and work it."""
+        visits = [v for chunk in self.due() for v in work_run(self.database, self.ports, chunk)]
+        self.look_at_builds()
+        return visits
+
+    def go_on(self, until: Callable[[], bool] | None = None, patience: timedelta | None = None):
+        """Tick and move the clock until everything rests, *until* is true, or patience ends."""
+        end, pause = self.clock.now() + (patience or 240 * MINUTE), TICK
+        while not (until or self.is_at_rest)() and self.clock.now() < end:
+            has_moved = any(visit.outcome != "unreachable" for visit in self.tick())
+            pause = TICK if has_moved else min(pause * 2, LONGEST_PAUSE)
+            self.clock.advance(pause)
+
+    def row(self, which: str) -> AppInstance:
+        """Return an instance as it is now, detached."""
+        with self.database.read() as session:
+            return session.query(AppInstance).filter_by(uuid=which).one()
+
+    def is_at_rest(self) -> bool:
+        """Whether nobody has to act on any instance."""
+        with self.database.read() as session:
+            return not session.query(AppInstance).filter(AppInstance.status.in_(UNSTABLE)).count()
+
+    def stands(self, which: str, status: str) -> Callable[[], bool]:
+        """Return a question: does the instance stand in *status*?"""
+        return lambda: self.row(which).status == status
+
+    def look_at_builds(self) -> None:
+        """Remember the builds that stand now."""
+        for build in self.builds_now():
+            self.builds[build["id"]] = build
+
+    def builds_of(self, which: str) -> list[dict[str, Any]]:
+        """Return every build that the instance's project ever had, oldest first."""
+        self.look_at_builds()
+        return self.builds_of_project(self.row(which).name)
+
+    def builds_of_project(self, name: str) -> list[dict[str, Any]]:
+        """Return every build seen so far in a project, oldest first."""
+        return [build for _, build in sorted(self.builds.items()) if build["project"] == name]
