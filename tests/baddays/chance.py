@@ -27,6 +27,7 @@ from tests.makers import VAULT
 
 SEED = "POLYDOCK_TEST_SEED"
 SQLITE = "sqlite"
+LONGEST_STORY = 8000
 
 
 def new_seed() -> int:
@@ -80,9 +81,18 @@ def play_batch(batch: Batch) -> Played:
         try:
             play(batch.scenarios, batch.seed, fresh, steps=batch.steps)
         except Exception as error:  # noqa: BLE001 - whatever it is, it is told with its seed
-            trouble = "".join(traceback.format_exception(error)[-3:])
-            return Played(batch, time.monotonic() - began, trouble)
+            return Played(batch, time.monotonic() - began, "\n\n".join(told(error)))
     return Played(batch, time.monotonic() - began, "")
+
+
+def told(error: BaseException) -> Generator[str]:
+    """Yield for each thing that is wrong what it is and the story that shows it."""
+    if isinstance(error, BaseExceptionGroup):
+        for one in error.exceptions:
+            yield from told(one)
+        return
+    last = "".join(traceback.format_exception(error, limit=-1, chain=False))
+    yield last[-LONGEST_STORY:]
 
 
 def play(scenarios: int, from_seed: int, open_database: Open, *, steps: int) -> None:

@@ -8,7 +8,7 @@ from polydock_pipelines.actions.advance import Visit
 from polydock_pipelines.db.handovers import Chunk
 from tests.baddays.house import House, work_run
 from tests.baddays.meddling import WorkerDiedError
-from tests.fakes.lagoon import FakeLagoon
+from tests.fakes.lagoon import FakeLagoon, StoredEnvironment
 
 
 @dataclass
@@ -36,6 +36,15 @@ class FakeHouse(House):
         visits = [visit for chunk in self.due() for visit in self.work(chunk)]
         self.look_at_builds()
         return visits
+
+    def forget_builds_of(self, environment: StoredEnvironment) -> None:
+        """Let Lagoon purge an environment's builds, and not count them any more.
+
+        Nobody can know that they ever were: one whose start got no answer may be started again.
+        """
+        gone = {b.deployment.id for b in self.lagoon.state.builds if b.environment is environment}
+        self.lagoon.ping()
+        self.builds = {number: build for number, build in self.builds.items() if number not in gone}
 
     def projects(self) -> list[dict[str, Any]]:
         """See `House.projects`."""

@@ -182,6 +182,7 @@ class Life(RuleBasedStateMachine):
     def somebody_deletes_an_environment_in_lagoon(self) -> None:
         for environment in self.lagoon.state.environments[:1]:
             environment.gone_at = self.clock.now()
+            self.house.forget_builds_of(environment)
         self.time_passes()
 
     @rule(
