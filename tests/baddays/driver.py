@@ -51,7 +51,13 @@ def open_ports(address: Address, clock: FakeClock) -> Ports:
     tokens = (
         StaticToken(Secret(address.token))
         if address.token
-        else SshToken(identity, clock, host="127.0.0.1", port=address.ssh_port)
+        else SshToken(
+            identity,
+            clock,
+            host="127.0.0.1",
+            port=address.ssh_port,
+            timeout_s=address.timeout_s * 2,
+        )
     )
     # Without certificates to load: that costs more than all the requests of a test.
     http = httpx.Client(verify=False)  # noqa: S501 - plain HTTP

@@ -29,11 +29,14 @@ class Offer:
     scripts: Mapping[str, str] = field(default_factory=lambda: {CLAIM: TELLS_URL})
     store: Mapping[str, Any] = field(default_factory=dict[str, Any])
     deploy_key: str = DEPLOY_KEY
+    app_type: str = "polydock-app"
 
 
 SCRIPTED = Offer()
 PLAIN = Offer(scripts={})
 """Without a claim script the login URL is the environment's route."""
+EACH_TYPE = {"polydock-app": SCRIPTED}
+"""An offer of each app type, on which everything may happen; a later type joins by a line."""
 
 
 def put_on_offer(database: Database, offer: Offer) -> str:
@@ -41,6 +44,6 @@ def put_on_offer(database: Database, offer: Offer) -> str:
     place = {"organization_id": 1, "deploy_target_id": 1, "group_name": "polydock-operators"}
     with database.write() as session:
         store = make_store(session, deploy_key=offer.deploy_key, **(place | dict(offer.store)))
-        app = make_store_app(session, store, scripts=offer.scripts)
+        app = make_store_app(session, store, scripts=offer.scripts, app_type=offer.app_type)
         make_variable(session, app, "API_KEY", VARIABLE_VALUE, is_secret=True)
         return app.uuid

@@ -1,68 +1,12 @@
 """The table of bad days: a row says what goes wrong, and how the day must end all the same.
 
-A later app type, operation or kind of fault joins by a row.
+What can happen to every call alike is in `calls.py`.
 """
-
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from itertools import product
 
 from polydock_pipelines.simulator.model import DeployTarget, Group, Organization
 from polydock_pipelines.simulator.world import World
+from tests.baddays.day import ALWAYS, CLAIMED, REMOVED, BadDay, Trouble
 from tests.baddays.offers import CLAIM, PLAIN, SCRIPTED, Offer
-
-CLAIMED = "running-healthy-claimed"
-REMOVED = "removed"
-ALWAYS = 10_000
-"""Until somebody mends it."""
-SHORT_S = 0.35
-"""How long we wait for an answer on days when none comes."""
-
-
-@dataclass(frozen=True)
-class Trouble:
-    """A fault of the simulated Lagoon."""
-
-    match: str
-    kind: str
-    times: int = 1
-
-
-@dataclass(frozen=True)
-class BadDay:
-    """One row."""
-
-    name: str
-    faults: tuple[Trouble, ...] = ()
-    cluster: Mapping[str, object] = field(default_factory=dict[str, object])
-    """Settings of the simulator for this day; `well` takes them back."""
-    well: Mapping[str, object] = field(default_factory=dict[str, object])
-    offer: Offer = SCRIPTED
-    token: str | None = None
-    is_upgrade: bool = False
-    """Everything happens to the upgrade of an instance that was claimed on a good day."""
-    remove_at: str | None = None
-    """The status at which its removal is asked for."""
-    ends: str = CLAIMED
-    """Failed: the cause is mended, then an operator retries. Neither failed nor at rest: the day
-    waits, and the mending alone is enough."""
-    says: tuple[str, ...] = ()
-    """Words that an operator finds: in the status line of what failed or waits, else in the log."""
-    mend: Callable[[World], object] | None = None
-    """What somebody changes in Lagoon."""
-    mended_scripts: Mapping[str, str] = field(default_factory=dict[str, str])
-    mended_key: str | None = None
-    builds: int = 1
-    """Builds in the whole life of the instance, the mended part included."""
-    strikes_at: str | None = None
-    """The status at which the faults begin; None: they wait for the signup."""
-    minutes: int = 130
-    """How long anybody waits for the end; two hours without Lagoon must fail nobody."""
-
-    @property
-    def timeout_s(self) -> float:
-        """Return how long a client waits on this day."""
-        return SHORT_S if any(fault.kind == "timeout" for fault in self.faults) else 10.0
 
 
 def _found_organization(world: World) -> None:
@@ -431,31 +375,3 @@ UPGRADES = [
 ]
 
 NAMED = [*BUILDS, *CLAIMS, *OUTAGES, *CREDENTIALS, *SHELLS, *REMOVALS, *UPGRADES]
-
-KINDS = ("http500", "timeout", "graphql_error", "drop_after_commit")
-TIMES = {"http500": 4, "timeout": 2, "graphql_error": 1, "drop_after_commit": 4}
-"""Enough for a stage to feel it too where the client tries a call three times."""
-ON_THE_WAY = (
-    "projectByName",
-    "addProject",
-    "addGroupsToProject",
-    "updateProjectMetadata",
-    "addOrUpdateEnvVariableByName",
-    "deploymentsByBulkId",
-    "deployEnvironmentBranch",
-    "deploymentsByFilter",
-    "environmentByName",
-)
-ON_THE_WAY_OUT = {"cancelDeployment": "deploy-running", "deleteEnvironment": CLAIMED}
-
-
-def _calls(operation: str, kind: str) -> BadDay:
-    faults = (Trouble(operation, kind, TIMES[kind]),)
-    if operation in ON_THE_WAY:
-        return BadDay(f"{operation}: {kind}", faults)
-    at = ON_THE_WAY_OUT[operation]
-    return BadDay(f"{operation}: {kind}", faults, remove_at=at, ends=REMOVED)
-
-
-CALLS = [_calls(*pair) for pair in product((*ON_THE_WAY, *ON_THE_WAY_OUT), KINDS)]
-"""Each operation fails in each way, some times; then the day goes on as if nothing had been."""
