@@ -20,6 +20,7 @@ from polydock_pipelines.simulator.documents import (
     prepare,
 )
 from polydock_pipelines.simulator.faults import FIELD, Fault
+from polydock_pipelines.simulator.model import Post
 from polydock_pipelines.simulator.permissions import Caller
 from polydock_pipelines.simulator.schema import Context
 from polydock_pipelines.simulator.tokens import TokenRefusedError, judge
@@ -66,9 +67,10 @@ async def _carry_out(
     request: Request, caller: Caller, asks: list[Ask], *, is_batch: bool
 ) -> Response:
     world: World = request.app.state.world
-    names = {field.name for ask in asks for field in ask.fields}
-    for ask in asks:
-        world.ledger.requests.update(field.name for field in ask.fields)
+    asked = [field.name for ask in asks for field in ask.fields]
+    names = set(asked)
+    world.ledger.requests.update(asked)
+    _note_post(world, request, asked)
     if world.settings.latency_ms:
         await asyncio.sleep(world.settings.latency_ms / 1000)
     trouble = Trouble.take(world, {*names, f"{request.method} {request.url.path}"})
@@ -78,6 +80,12 @@ async def _carry_out(
     answers = [_execute(world, caller, ask) for ask in asks]
     trouble.after(request)
     return JSONResponse(answers if is_batch else answers[0])
+
+
+def _note_post(world: World, request: Request, asked: Sequence[str]) -> None:
+    where = f"{request.client.host}:{request.client.port}" if request.client else ""
+    post = Post(world.next_id("post"), where, tuple(asked), world.clock())
+    world.ledger.posts.append(post)
 
 
 def _payload(request: Request, body: bytes) -> object:

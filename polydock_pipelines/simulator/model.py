@@ -184,6 +184,18 @@ class Project:
         return found
 
 
+@dataclass(frozen=True)
+class Post:
+    """One request to the GraphQL API, whatever it held."""
+
+    number: int
+    """Counts up, so that who looks again finds what is new."""
+    connection: str
+    """The client's end: a client that keeps it open asks all its questions from there."""
+    fields: tuple[str, ...]
+    at: datetime
+
+
 @dataclass
 class Mail:
     """A message that the sink took."""

@@ -1,5 +1,6 @@
 """The state of the simulator as JSON, for tests and for the page."""
 
+from collections import Counter
 from collections.abc import Callable, Collection
 from dataclasses import asdict
 from datetime import datetime
@@ -100,6 +101,10 @@ _PARTS: dict[str, Callable[[World], object]] = {
     ],
     "requests": lambda world: dict(world.ledger.requests),
     "executed": lambda world: dict(world.ledger.executed),
+    "posts": lambda world: [
+        {**asdict(post), "fields": dict(Counter(post.fields)), "at": post.at.isoformat()}
+        for post in world.ledger.posts
+    ],
     "faults": lambda world: [fault.model_dump() for fault in world.faults.waiting()],
     "settings": lambda world: world.settings.model_dump(mode="json"),
 }

@@ -5,10 +5,11 @@ Nothing here waits: what is due by the clock is done when somebody looks (`settl
 
 import heapq
 import itertools
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, fields
 from datetime import datetime, timedelta
+from functools import partial
 
 from polydock_pipelines.simulator.faults import Faults
 from polydock_pipelines.simulator.model import (
@@ -19,6 +20,7 @@ from polydock_pipelines.simulator.model import (
     Group,
     Mail,
     Organization,
+    Post,
     Project,
     User,
     Webhook,
@@ -26,6 +28,7 @@ from polydock_pipelines.simulator.model import (
 from polydock_pipelines.simulator.options import Clock, Settings, SimulatorOptions
 
 Event = Callable[[datetime], None]
+MOST_POSTS = 2000
 
 
 @dataclass
@@ -52,6 +55,8 @@ class Ledger:
     """Root fields received, whatever became of them."""
     executed: Counter[str] = field(default_factory=Counter)
     """Root fields whose resolver ran."""
+    posts: deque[Post] = field(default_factory=partial(deque[Post], maxlen=MOST_POSTS))
+    """The last requests to `/graphql`."""
     mails: list[Mail] = field(default_factory=list)
     commands: list[Command] = field(default_factory=list)
     webhooks: list[Webhook] = field(default_factory=list)
