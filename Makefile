@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo up test check format docs soak bench sizes lock clean
+.PHONY: help install demo up test check format docs soak bench figures sizes lock clean
 
 help:  ## list the commands
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -47,8 +47,11 @@ docs: install  ## draw docs/lifecycle.md and README's settings from the code
 soak: install  ## random lives for a night: make soak SEEDS=50000
 	@$(BIN)/python -m tests.baddays.soak $(or $(SEEDS),1000)
 
-bench: install  ## measure, print a table, write benchmarks/results/latest.json
-	@$(BIN)/python -m benchmarks.run
+bench: install  ## measure, print a table, write benchmarks/results/latest.json: make bench ONLY=burst,idle
+	@$(BIN)/python -m benchmarks.run $(if $(ONLY),--only $(ONLY)) $(BENCH)
+
+figures: install  ## write README's figures from benchmarks/results/latest.json
+	@$(BIN)/python -m benchmarks.readme
 
 sizes: install  ## print the sizes of functions, classes and modules
 	@$(BIN)/python -m tests.sizes

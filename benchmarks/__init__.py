@@ -1,1 +1,1 @@
-"""What README's figures come from. `make bench` runs it all."""
+"""What README's figures come from. `make bench` runs it all; run.py lists the measurements."""

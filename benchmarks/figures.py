@@ -1,16 +1,8 @@
-"""Figures and their table; the file that `make bench` leaves."""
+"""Figures: one measured value each, and what they are held against. Pure."""
 
-import json
-import os
-import platform
 import statistics
-import subprocess
-import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from pathlib import Path
-
-RESULTS = Path(__file__).parent / "results" / "latest.json"
+from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
@@ -36,6 +28,13 @@ def at_least(name: str, value: float, unit: str, goal: float) -> Figure:
     return Figure(name, round(value, 3), unit, goal, value >= goal)
 
 
+def times_as_fast(name: str, value: float, unit: str, rival: float, goal: float) -> Figure:
+    """Return a rate beside a rival's; *goal* is the least ratio of the two."""
+    ratio = value / rival
+    is_met = ratio >= goal
+    return Figure(name, round(value, 3), unit, goal, is_met, round(rival, 3), round(ratio, 1))
+
+
 def plain(name: str, value: float, unit: str) -> Figure:
     """Return a figure without a goal."""
     return Figure(name, round(value, 3), unit)
@@ -53,46 +52,10 @@ def median(values: Sequence[float]) -> float:
     return statistics.median(values)
 
 
-def write(figures: Sequence[Figure], seed: int) -> None:
-    """Write what was measured, where and at which commit."""
-    RESULTS.parent.mkdir(parents=True, exist_ok=True)
-    found = {
-        "machine": machine(),
-        "commit": commit(),
-        "seed": seed,
-        "at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
-        "results": [asdict(figure) for figure in figures],
-    }
-    RESULTS.write_text(json.dumps(found, indent=2) + "\n")
+def largest_rise(costs: Sequence[float]) -> float:
+    """Return by how many percent a cost is at most above that of a smaller size; 0: it only falls.
 
-
-def show(figures: Sequence[Figure]) -> None:
-    """Print the table."""
-    print(f"\n{machine()}, commit {commit()}\n")
-    width = max(len(figure.name) for figure in figures)
-    for figure in figures:
-        goal = "" if figure.goal is None else f"goal {figure.goal:g}"
-        met = {None: "", True: "met", False: "MISSED"}[figure.met]
-        print(f"{figure.name:<{width}}  {figure.value:>10.2f} {figure.unit:<14} {goal:<12} {met}")
-
-
-def machine() -> str:
-    """Say what this machine is, without its name."""
-    gibibytes = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
-    cores = len(os.sched_getaffinity(0))
-    python = platform.python_version()
-    return f"{cores} cores, {gibibytes:.0f} GiB, {platform.machine()}, Python {python}"
-
-
-def commit() -> str:
-    """Return the short hash of the checkout, with + when it holds more."""
-    try:
-        head = subprocess.run(
-            ["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=True
-        ).stdout.strip()
-        dirty = subprocess.run(
-            ["git", "status", "--porcelain"], capture_output=True, text=True, check=True
-        ).stdout.strip()
-    except (OSError, subprocess.CalledProcessError):
-        return "unknown"
-    return f"{head}{'+' if dirty else ''}"
+    *costs* in the order of their sizes.
+    """
+    pairs = [(low, high) for n, low in enumerate(costs) for high in costs[n + 1 :]]
+    return max([0.0, *(100 * (high / low - 1) for low, high in pairs)])

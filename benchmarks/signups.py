@@ -1,38 +1,21 @@
 """How long a person waits, and how many a minute can come: real stack, local Lagoon, 5 s builds."""
 
-import asyncio
-import os
 import random
-import tempfile
 import time
-from collections.abc import Generator
-from contextlib import contextmanager
 from dataclasses import dataclass
 
 import httpx
 from sqlalchemy import select
 
+from benchmarks import people
 from benchmarks.figures import Figure, at_least, at_most, median, percentile, plain
-from polydock_pipelines.cli.running import Running, running
-from polydock_pipelines.cli.stack import Ports, free_port
+from benchmarks.plan import Plan
+from benchmarks.stacks import Up, fresh_stack
 from polydock_pipelines.db.database import Database
-from polydock_pipelines.db.models.instances import AppInstance, StatusTransition
+from polydock_pipelines.db.models.instances import StatusTransition
 from polydock_pipelines.db.models.requests import Registration
-from polydock_pipelines.wiring import open_database
 
-SINGLE = 20
-BURST = 500
 GIVE_UP_S = 600.0
-
-
-@contextmanager
-def fresh_stack() -> Generator[Running]:
-    """Run the stack in a home of its own, on ports that nobody has."""
-    with tempfile.TemporaryDirectory(prefix="polydock-bench-") as home:
-        os.environ["POLYDOCK_HOME"] = home
-        ports = Ports(*(free_port() for _ in range(5)))
-        with running(ports, simulate=True) as run:
-            yield run
 
 
 @dataclass(frozen=True)
@@ -43,38 +26,17 @@ class Wait:
     claimed_s: float
 
 
-def trial_app(run: Running) -> str:
-    """Return the uuid of the first app that can be tried."""
-    regions = httpx.get(f"{run.intake}/api/regions", timeout=10).json()["data"]["regions"]
-    return regions[0]["apps"][0]["uuid"]
-
-
-def body(app: str, number: int) -> dict[str, object]:
-    """Return a signup."""
-    return {
-        "register_type": "REQUEST_TRIAL",
-        "email": f"person{number}@example.com",
-        "first_name": "Grace",
-        "last_name": "Hopper",
-        "trial_app": app,
-        "aup_and_privacy_acceptance": 1,
-        "opt_in_to_product_updates": True,
-    }
-
-
-def single_signups(run: Running, count: int, seed: int) -> list[Figure]:
+def single(plan: Plan) -> list[Figure]:
     """Sign people up one at a time, at moments that do not follow the sensors' rhythm."""
-    app, chance = trial_app(run), random.Random(seed)  # noqa: S311 - pauses, no secrets
+    count, chance = plan.sizes.single, random.Random(plan.seed)  # noqa: S311 - pauses, no secrets
     waits: list[Wait] = []
-    with httpx.Client(timeout=30) as client:
+    with fresh_stack() as up, up.database() as database, httpx.Client(timeout=30) as client:
+        app = people.trial_app(up.intake)
         for number in range(count):
             time.sleep(chance.uniform(0.5, 5.5))
-            began = time.time()
-            answer = client.post(f"{run.intake}/api/register", json=body(app, number))
-            waits.append(_wait(run, client, answer.json()["id"], began))
-            print(
-                f"  {number + 1}/{count}  {waits[-1].created_s:.1f} s  {waits[-1].claimed_s:.1f} s"
-            )
+            waits.append(_one(up, database, client, people.body(app, number)))
+            created, claimed = waits[-1].created_s, waits[-1].claimed_s
+            print(f"    {number + 1}/{count}  {created:.1f} s  {claimed:.1f} s", flush=True)
     created, claimed = [w.created_s for w in waits], [w.claimed_s for w in waits]
     return [
         plain("one signup -> post-create finished, p50", median(created), "s"),
@@ -84,20 +46,18 @@ def single_signups(run: Running, count: int, seed: int) -> list[Figure]:
     ]
 
 
-def _wait(run: Running, client: httpx.Client, uuid: str, began: float) -> Wait:
+def _one(up: Up, database: Database, client: httpx.Client, body: dict[str, object]) -> Wait:
+    began = time.time()
+    uuid = client.post(f"{up.intake}/api/register", json=body).json()["id"]
     give_up = time.time() + 120
-    while client.get(f"{run.intake}/api/register/{uuid}").json()["status"] != "success":
+    while client.get(f"{up.intake}/api/register/{uuid}").json()["status"] != "success":
         if time.time() > give_up:
-            raise TimeoutError(f"registration {uuid} did not succeed; see {run.stack.home}/logs")
+            raise TimeoutError(f"registration {uuid} did not succeed")
         time.sleep(0.2)
-    database = open_database(run.settings)
-    try:
-        return Wait(
-            _reached(database, uuid, "post-create-completed") - began,
-            _reached(database, uuid, "running-healthy-claimed") - began,
-        )
-    finally:
-        database.close()
+    return Wait(
+        _reached(database, uuid, "post-create-completed") - began,
+        _reached(database, uuid, people.CLAIMED) - began,
+    )
 
 
 def _reached(database: Database, uuid: str, status: str) -> float:
@@ -113,51 +73,25 @@ def _reached(database: Database, uuid: str, status: str) -> float:
     return at.timestamp()
 
 
-def burst(run: Running, count: int) -> list[Figure]:
-    """Sign *count* people up at once, and wait until all are claimed."""
-    app = trial_app(run)
-    database = open_database(run.settings)
-    try:
-        before = _claimed(database)
+def rate_name(count: int) -> str:
+    """Return the name of the figure that others are held against."""
+    return f"{count} signups at once: rate"
+
+
+def burst(plan: Plan) -> list[Figure]:
+    """Sign many people up at once, and wait until all are claimed."""
+    count = plan.sizes.burst
+    with fresh_stack() as up, up.database() as database:
         began = time.time()
-        accepted = asyncio.run(_post_all(run, app, count))
+        accepted = people.sign_up(up, count)
         posted = time.time() - began
-        while (done := len(_claimed(database)) - len(before)) < accepted:
-            if time.time() - began > GIVE_UP_S:
-                break
-            time.sleep(1)
-        times = sorted(at - began for at in _claimed(database).values() if at >= began)
-    finally:
-        database.close()
+        people.wait_for(database, people.all_claimed(accepted), GIVE_UP_S)
+        times = [at - began for at in people.claimed(database)]
     total = times[-1]
     return [
         plain(f"{count} signups at once: accepted in", posted, "s"),
-        at_least(f"{count} signups at once: claimed", done, "instances", count),
+        at_least(f"{count} signups at once: claimed", len(times), "instances", count),
         plain(f"{count} signups at once: all claimed after", total, "s"),
-        at_least(f"{count} signups at once: rate", count / total, "instances/s", 5),
+        at_least(rate_name(count), len(times) / total, "instances/s", 5),
         plain(f"{count} signups at once: half claimed after", median(times), "s"),
     ]
-
-
-async def _post_all(run: Running, app: str, count: int) -> int:
-    limits = httpx.Limits(max_connections=50)
-    async with httpx.AsyncClient(timeout=120, limits=limits) as client:
-
-        async def post(number: int) -> int:
-            answer = await client.post(
-                f"{run.intake}/api/register", json=body(app, 100_000 + number)
-            )
-            return answer.status_code
-
-        codes = await asyncio.gather(*(post(number) for number in range(count)))
-    return codes.count(202)
-
-
-def _claimed(database: Database) -> dict[int, float]:
-    with database.read() as session:
-        rows = session.execute(
-            select(AppInstance.id, AppInstance.claimed_at).where(
-                AppInstance.claimed_at.is_not(None)
-            )
-        )
-        return {row: at.timestamp() for row, at in rows}

@@ -1,0 +1,187 @@
+"""How long the sensors' queries take on Postgres beside a million instances.
+
+The rows are copies of one real instance, spread as a house would look after years: most are removed
+or claimed, some failed, a few thousand are under way. The queries are the sensors' own, with their
+rows fetched; the goal is for the 95th percentile of the slowest.
+"""
+
+import os
+import time
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+
+from sqlalchemy import text
+
+from benchmarks.figures import Figure, at_most, median, percentile, plain
+from benchmarks.people import CLAIMED
+from benchmarks.plan import Plan
+from polydock_pipelines.actions.apply_catalog import apply_catalog
+from polydock_pipelines.actions.hand_over import NEW, allowed
+from polydock_pipelines.actions.register import RegisterType, Signup, register
+from polydock_pipelines.cli.stack import ROOT
+from polydock_pipelines.db import handovers, schema, showing, waiting
+from polydock_pipelines.db.database import Database
+from polydock_pipelines.db.leases import Book
+from polydock_pipelines.db.models.offers import StoreApp
+from polydock_pipelines.db.vault import Vault, new_key
+from polydock_pipelines.lifecycle.table import Kind, statuses_of
+from tests.postgres import running_postgres
+
+LIMIT = 2000
+"""As many rows as a hand-over takes."""
+UNDER_WAY = 4_000
+# Of those under way, by eights: due now, waiting for a build, in a run's hands, later again.
+SPREAD = """
+INSERT INTO app_instances ({columns})
+SELECT {values} FROM app_instances, generate_series(1, :rows) AS n WHERE app_instances.id = :first
+"""
+REST = """CASE WHEN n % 100 < 62 THEN 'removed' WHEN n % 100 < 92 THEN :claimed
+ WHEN n % 100 < 95 THEN 'running-healthy-unclaimed' WHEN n % 100 < 98 THEN 'deploy-failed'
+ ELSE 'post-deploy-failed' END"""
+MOVING = """(ARRAY['pending-pre-create','pending-create','deploy-running','deploy-running',
+ 'pending-post-deploy','pending-polydock-claim','remove-running','pending-pre-remove'])
+ [n % 8 + 1]"""
+
+
+def measure(plan: Plan) -> list[Figure]:
+    """Return how long the slowest of the sensors' queries takes."""
+    rows, looks = plan.sizes.rows, plan.sizes.looks
+    with _filled(rows) as database:
+        times = {name: _times(look, looks) for name, look in _queries(database).items()}
+    for name, seconds in times.items():
+        print(
+            f"    {name}: p50 {1000 * median(seconds):.1f} ms, "
+            f"p95 {1000 * percentile(seconds, 95):.1f} ms, most {1000 * max(seconds):.1f} ms"
+        )
+    slowest = max(times, key=lambda name: percentile(times[name], 95))
+    title = f"due query at {rows} rows on Postgres"
+    p95 = 1000 * percentile(times[slowest], 95)
+    found = [at_most(f"{title}, slowest ({slowest}), p95", p95, "ms", 50)]
+    found += [plain(f"{title}, {name}, p50", 1000 * median(t), "ms") for name, t in times.items()]
+    return [*found, plain(f"{title}, {slowest}, most", 1000 * max(times[slowest]), "ms")]
+
+
+def _times(look: Callable[[], object], times: int) -> list[float]:
+    look()  # the first plans, connects and reads from disk
+    found: list[float] = []
+    for _ in range(times):
+        began = time.perf_counter()
+        look()
+        found.append(time.perf_counter() - began)
+    return found
+
+
+def _queries(database: Database) -> dict[str, Callable[[], object]]:
+    """Return what the sensors ask at each tick, by what it is for."""
+    book = Book(database, "https://polydock.example.com")
+    now = datetime.now(UTC)
+    others = tuple(s for s in statuses_of(Kind.PROVISION) if s not in NEW)
+    kinds = {"new signups": (Kind.PROVISION, NEW), "provisioning": (Kind.PROVISION, others)}
+    kinds |= {kind.value: (kind, statuses_of(kind)) for kind in Kind if kind is not Kind.PROVISION}
+    found: dict[str, Callable[[], object]] = {}
+    for name, (kind, statuses) in kinds.items():
+        if statuses:
+            found[f"is any due, {name}"] = _is_any_due(database, kind, statuses, now)
+            found[f"due, {name}"] = _due(book, kind, statuses, now)
+    found["builds"] = _waiting(book, now)
+    found["arrivals not shown"] = lambda: showing.unshown(database, 50)
+    return found
+
+
+def _is_any_due(
+    database: Database, kind: Kind, statuses: tuple[str, ...], now: datetime
+) -> Callable[[], object]:
+    return lambda: handovers.is_any_due(database, kind, now, statuses)
+
+
+def _due(book: Book, kind: Kind, statuses: tuple[str, ...], now: datetime) -> Callable[[], object]:
+    def look() -> list[int]:
+        chosen = handovers.due(kind, now, statuses).where(allowed(book, kind, now).lets)
+        with book.db.read() as session:
+            return list(session.scalars(chosen.limit(LIMIT)))
+
+    return look
+
+
+def _waiting(book: Book, now: datetime) -> Callable[[], object]:
+    def look() -> object:
+        gate = book.gate(now)
+        return waiting.rows_waiting(book.db, now, {kind: gate.lets(kind) for kind in Kind})
+
+    return look
+
+
+@contextmanager
+def _filled(rows: int) -> Generator[Database]:
+    with running_postgres() as server:
+        database = Database(server.url(server.create()), Vault([new_key()]))
+        try:
+            schema.upgrade(database)
+            first = _one_instance(database)
+            print(f"    writing {rows} rows", flush=True)
+            _multiply(database, first, rows)
+            yield database
+        finally:
+            database.close()
+
+
+def _one_instance(database: Database) -> int:
+    """Make an instance as a signup does; return its id."""
+    now = datetime.now(UTC)
+    apply_catalog(
+        database, [ROOT / "catalog" / "example.yaml"], now, dict(os.environ), dry_run=False
+    )
+    with database.read() as session:
+        app = session.query(StoreApp).filter(StoreApp.is_available_for_trials).first()
+    assert app is not None  # noqa: S101 - the example has one
+    asked = Signup(RegisterType.REQUEST_TRIAL, "person@example.com", "Grace", "Hopper", app.uuid, 1)
+    register(database, asked, now)
+    with database.read() as session:
+        return session.scalar(text("SELECT id FROM app_instances")) or 0
+
+
+def _multiply(database: Database, first: int, rows: int) -> None:
+    """Copy an instance *rows* times, spread over statuses and times; then look at the tables."""
+    now = datetime.now(UTC)
+    given = _columns(rows)
+    names = [column.name for column in Database.metadata.tables["app_instances"].columns]
+    values = [given.get(name, f"app_instances.{name}") for name in names if name != "id"]
+    columns = ", ".join(name for name in names if name != "id")
+    statement = SPREAD.format(columns=columns, values=", ".join(values))
+    with database.write() as session:
+        session.execute(
+            text(statement),
+            {"rows": rows, "first": first, "now": now, "claimed": CLAIMED},
+        )
+    with database.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        connection.execute(text("VACUUM ANALYZE"))
+
+
+def _columns(rows: int) -> dict[str, str]:
+    """Return the columns that differ from row to row, as SQL over *n*, the row's number."""
+    every = max(1, rows // UNDER_WAY)
+    moves = f"n % {every} = 0"
+    moving = MOVING.replace("n %", f"(n / {every}) %")
+    is_moving = f"CASE WHEN {moves} THEN {{yes}} ELSE {{no}} END"
+    later = ":now + (n % 3600) * interval '1 second'"
+    earlier = ":now - (n % 600) * interval '1 second'"
+    waits = f"(n / {every}) % 8 IN (2, 3, 6)"
+    next_check = f"CASE WHEN {waits} THEN {later} ELSE {earlier} END"
+    return {
+        "uuid": "gen_random_uuid()::text",
+        "name": "'trial-' || n",
+        "status": is_moving.format(yes=moving, no=REST),
+        "next_check_at": is_moving.format(yes=next_check, no="NULL"),
+        "deadline": is_moving.format(yes=later, no="NULL"),
+        "priority": "n % 2",
+        "build_bulk_id": "gen_random_uuid()::text",
+        "lagoon_project_id": "n",
+        "has_partition": "n % 50 = 0",
+        "shown_status": is_moving.format(yes=moving, no=REST),
+        "stage_since": ":now - (n % 10000) * interval '1 hour'",
+        "handed_until": "NULL",
+        "handover_id": "NULL",
+        "lease_until": "NULL",
+        "lease_token": "NULL",
+    }

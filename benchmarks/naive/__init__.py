@@ -1,0 +1,1 @@
+"""The rival: the design one would write first. See benchmarks/naive_rival.py."""

@@ -1,0 +1,84 @@
+"""Writes README's figures from benchmarks/results/latest.json, and nothing else. `make figures`."""
+
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from benchmarks import results_file
+
+README = Path(__file__).parents[1] / "README.md"
+BEGIN = "<!-- figures:begin -->"
+END = "<!-- figures:end -->"
+TITLES = {
+    "single": "One person",
+    "burst": "A burst",
+    "naive": "Beside the naive design (a run an instance, a process an op, held while it builds)",
+    "idle": "Nothing to do",
+    "due": "A large database",
+    "crowd": "Builds in flight",
+    "recovery": "After a kill -9",
+    "history": "What Dagster keeps",
+    "cost": "Cost by size (processor time without the local Lagoon)",
+}
+MET = {None: "", True: "met", False: "**missed**"}
+SIGNS = {True: "≤", False: "≥"}
+
+
+def table(found: Mapping[str, Any]) -> str:
+    """Return what the file holds as Markdown."""
+    head = f"{found['machine']}, commit {found['commit']}, seed {found['seed']}:"
+    lines = [head, "", "| Figure | Value | Goal | |", "|---|---|---|---|"]
+    results = found["results"]
+    for group in dict.fromkeys(one.get("measurement", "") for one in results):
+        lines.append(f"| **{TITLES.get(group, group)}** | | | |")
+        lines += [_line(one) for one in results if one.get("measurement", "") == group]
+    lines += [f"| {name}: not measured | | | |" for name in found.get("failures", {})]
+    return "\n".join(lines)
+
+
+def _line(one: Mapping[str, Any]) -> str:
+    name = one["name"].replace("->", "→").replace("|", "/")
+    value = f"{rounded(one['value'])} {one['unit']}"
+    if one["rival"] is not None:
+        value += f", {rounded(one['ratio'])} times its {rounded(one['rival'])}"
+    return f"| {name} | {value} | {goal(one)} | {MET[one['met']]} |"
+
+
+def goal(one: Mapping[str, Any]) -> str:
+    """Return the goal with its sign, as the value and the verdict tell it; of a ratio, in times."""
+    if one["goal"] is None:
+        return ""
+    if one["ratio"] is not None:
+        return f"≥ {one['goal']:g} times"
+    is_most = (one["value"] <= one["goal"]) == one["met"]
+    if one["value"] == one["goal"]:
+        is_most = one["unit"] not in ("instances", "instances/s")
+    return f"{SIGNS[is_most]} {rounded(one['goal'])} {one['unit']}"
+
+
+def rounded(value: float) -> str:
+    """Return three figures that count, thousands parted; whole numbers stay whole."""
+    if value == int(value) or abs(value) >= 100:
+        return f"{value:,.0f}"
+    return f"{value:.1f}" if abs(value) >= 10 else f"{value:.2f}"
+
+
+def with_table(page: str, figures: str) -> str:
+    """Return *page* with the figures between its marks. ValueError when it has none."""
+    before, begin, rest = page.partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not (begin and end):
+        raise ValueError(f"the page has no {BEGIN} and {END}")
+    return f"{before}{BEGIN}\n{figures}\n{END}{after}"
+
+
+def main() -> None:
+    """Write the figures into the README."""
+    if not results_file.RESULTS.exists():
+        sys.exit("there are no figures yet; `make bench` measures them")
+    README.write_text(with_table(README.read_text(), table(results_file.read())))
+
+
+if __name__ == "__main__":
+    main()
