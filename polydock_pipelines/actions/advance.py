@@ -2,13 +2,16 @@
 
 import threading
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
+
+from sqlalchemy.exc import OperationalError
 
 from polydock_pipelines.actions.endpoints import GuardedShell, note
 from polydock_pipelines.apps.app_type import AppType
 from polydock_pipelines.apps.registry import APP_TYPES
-from polydock_pipelines.db.leases import Book, Held, LeaseJournal, apply, claim, set_aside
+from polydock_pipelines.db.leases import Book, Held, LeaseJournal, apply, claim, lay_down, set_aside
 from polydock_pipelines.db.vault import VaultError
 from polydock_pipelines.lifecycle.outcome import Failed, Outcome, Unreachable
 from polydock_pipelines.lifecycle.table import Kind
@@ -27,6 +30,7 @@ ENDPOINT_PAUSE = timedelta(seconds=30)
 DENIED_ATTEMPTS = 3
 """A minute and a half: longer than a restart of Lagoon's Keycloak, short for a wrong setting."""
 VAULT_PAUSE = timedelta(minutes=2)
+DATABASE_PAUSE = timedelta(seconds=30)
 
 
 @dataclass(frozen=True)
@@ -70,6 +74,11 @@ def advance(
     try:
         outcome = _step(book, ports, held)
         status = apply(book, held, outcome, ports.clock.now()) if outcome else None
+    except OperationalError:
+        # A disk that is full must not spend anybody's attempts; should this fail as well, it does.
+        with suppress(OperationalError):
+            lay_down(book, held, now + DATABASE_PAUSE)
+        raise
     finally:
         watch.remove(held.token)
     return _visit(held, outcome, status, time.monotonic() - began)

@@ -12,7 +12,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import InternalError, OperationalError
 
 from polydock_pipelines.actions.operate import UnknownInstanceError
 from polydock_pipelines.actions.pause import PauseError
@@ -58,7 +58,7 @@ def sentences() -> Generator[None]:
         fail(str(error), BAD_USAGE)
     except EXPECTED as error:
         fail(str(error))
-    except OperationalError as error:
+    except (OperationalError, InternalError) as error:
         fail(f"the database does not answer: {error.orig}; see POLYDOCK_DATABASE_URL")
     except OSError as error:
         fail(f"{error.filename or 'a file'}: {error.strerror or error}; see POLYDOCK_HOME")

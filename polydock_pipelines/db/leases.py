@@ -217,6 +217,23 @@ def apply(book: Book, held: Held, outcome: Outcome | Unreachable, now: datetime)
         return row.status
 
 
+def lay_down(book: Book, held: Held, until: datetime) -> None:
+    """Give the lease back, and the attempt with it: what failed was our database, not the step."""
+    with book.db.write() as session:
+        session.execute(
+            update(AppInstance)
+            .where(AppInstance.id == held.instance.id, AppInstance.lease_token == held.token)
+            .values(
+                attempt=AppInstance.attempt - 1,
+                next_check_at=until,
+                lease_token=None,
+                lease_until=None,
+                handed_until=None,
+            )
+            .execution_options(synchronize_session=False)
+        )
+
+
 def _note_reach(row: AppInstance, outcome: Outcome | Unreachable, now: datetime) -> None:
     """Remember which endpoint the row waits for, or since when it alone is not answered."""
     is_away = isinstance(outcome, Unreachable)

@@ -13,7 +13,7 @@ from fastapi.concurrency import run_in_threadpool
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import ValidationError
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DBAPIError, InternalError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -178,11 +178,18 @@ def _add_refusals(app: FastAPI) -> None:
 
     @app.exception_handler(PoolTimeoutError)
     @app.exception_handler(OperationalError)
+    @app.exception_handler(InternalError)  # Postgres: it only lets read
     async def away(_request: Request, error: Exception) -> JSONResponse:  # pyright: ignore[reportUnusedFunction]
-        LOG.error("the database does not answer (%s)", type(error).__name__)
+        LOG.error("the database does not take it: %s", _database_says(error))
         return failed(503, "The service is busy. Please try again in a moment.")
 
     app.add_middleware(LastResort)
+
+
+def _database_says(error: Exception) -> str:
+    """Return the driver's first line: what is full, read-only or away. It holds no values."""
+    said = str(error.orig) if isinstance(error, DBAPIError) else ""
+    return next((line for line in said.splitlines() if line.strip()), type(error).__name__)
 
 
 class LastResort:

@@ -28,7 +28,7 @@ class Offer:
 
     scripts: Mapping[str, str] = field(default_factory=lambda: {CLAIM: TELLS_URL})
     store: Mapping[str, Any] = field(default_factory=dict[str, Any])
-    deploy_key: str = DEPLOY_KEY
+    deploy_key: str | None = DEPLOY_KEY
     app_type: str = "polydock-app"
 
 

@@ -191,6 +191,15 @@ CREDENTIALS = [
     ),
 ]
 
+STORES = [
+    BadDay("the store has no deploy key, so Lagoon makes one", offer=Offer(deploy_key=None)),
+    BadDay(
+        "the store has no deploy key, and the answer to the creation is lost",
+        (Trouble("addProject", "drop_after_commit"),),
+        offer=Offer(deploy_key=None),
+    ),
+]
+
 SHELLS = [
     BadDay(
         "SSH says exit 0 and means an error",
@@ -374,4 +383,4 @@ UPGRADES = [
     ),
 ]
 
-NAMED = [*BUILDS, *CLAIMS, *OUTAGES, *CREDENTIALS, *SHELLS, *REMOVALS, *UPGRADES]
+NAMED = [*BUILDS, *CLAIMS, *OUTAGES, *CREDENTIALS, *STORES, *SHELLS, *REMOVALS, *UPGRADES]
