@@ -36,6 +36,14 @@ SPREAD = """
 INSERT INTO app_instances ({columns})
 SELECT {values} FROM app_instances, generate_series(1, :rows) AS n WHERE app_instances.id = :first
 """
+# Of two weeks, as `retention` keeps them; the last few are under way.
+HANDOVERS = """
+INSERT INTO handovers (id, kind, source, size, created_at, started_at, beat_at, ended_at)
+SELECT gen_random_uuid()::text, (ARRAY['provision', 'activate'])[n % 2 + 1], 'signups', 1,
+ :now - n * interval '10 seconds', :now - n * interval '10 seconds',
+ :now - n * interval '10 seconds', CASE WHEN n > 4 THEN :now - n * interval '9 seconds' END
+FROM generate_series(1, :rows) AS n
+"""
 REST = """CASE WHEN n % 100 < 62 THEN 'removed' WHEN n % 100 < 92 THEN :claimed
  WHEN n % 100 < 95 THEN 'running-healthy-unclaimed' WHEN n % 100 < 98 THEN 'deploy-failed'
  ELSE 'post-deploy-failed' END"""
@@ -85,6 +93,8 @@ def _queries(database: Database) -> dict[str, Callable[[], object]]:
             found[f"is any due, {name}"] = _is_any_due(database, kind, statuses, now)
             found[f"due, {name}"] = _due(book, kind, statuses, now)
     found["builds"] = _waiting(book, now)
+    found["hand-overs that run"] = lambda: handovers.open_handovers(database)
+    found["hand-overs not begun"] = lambda: handovers.unstarted(database, Kind.ACTIVATE, now)
     found["arrivals not shown"] = lambda: showing.unshown(database, 50)
     return found
 
@@ -154,6 +164,7 @@ def _multiply(database: Database, first: int, rows: int) -> None:
             text(statement),
             {"rows": rows, "first": first, "now": now, "claimed": CLAIMED},
         )
+        session.execute(text(HANDOVERS), {"rows": rows // 10, "now": now})
     with database.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         connection.execute(text("VACUUM ANALYZE"))
 

@@ -8,7 +8,7 @@ from benchmarks.plan import Plan
 from benchmarks.processes import Share
 from benchmarks.stacks import fresh_stack
 
-MIB = 2**20
+MB = 1000**2
 
 
 def measure(plan: Plan) -> list[Figure]:
@@ -21,7 +21,7 @@ def measure(plan: Plan) -> list[Figure]:
         memory = processes.memory(up.pid)
     return [
         *_load(spent, seconds),
-        plain("idle stack: memory (PSS)", memory.everything / MIB, "MiB"),
+        plain("idle stack: memory (PSS)", memory.everything / MB, "MB"),
     ]
 
 

@@ -49,7 +49,7 @@ VICTIMS: dict[str, Victims] = {
     "daemon": a_child("daemon"),
     "webserver": a_child("webserver"),
     "intake": a_child("intake"),
-    "polydock up itself": lambda up: [psutil.Process(up.pid)],
+    "everything at once": lambda up: processes.family(up.pid),
 }
 
 
@@ -117,10 +117,10 @@ def _leased(database: Database) -> list[int]:
 
 def _kill(house: House, database: Database, victims: Victims, held: list[int]) -> float:
     """Kill, start again what has ended, and return the seconds until one of *held* moved."""
-    doomed = victims(house.up)
+    doomed, runs = victims(house.up), processes.runs(house.up.pid)
     if not doomed:
         raise RuntimeError("there was nothing to kill")
-    ends_the_stack = doomed[0] not in processes.runs(house.up.pid)
+    ends_the_stack = not set(doomed) <= set(runs)
     killed = since = time.time()
     for process in doomed:
         process.kill()

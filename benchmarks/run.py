@@ -6,6 +6,7 @@ Each measurement has a stack of its own. One that fails is told and noted, and t
 import argparse
 import sys
 import time
+import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
@@ -58,6 +59,7 @@ def _measure(name: str, plan: Plan) -> None:
         found = MEASUREMENTS[name](plan)
     except Exception as error:  # noqa: BLE001 - one that fails must not lose the others
         plan.results.fail(name, f"{type(error).__name__}: {error}")
+        traceback.print_exc()
         print(f"  FAILED: {plan.results.failures[name]}", flush=True)
         return
     plan.results.put(name, found)
@@ -97,7 +99,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--burst", type=int, help="signups at once")
     parser.add_argument("--crowd", type=int, help="builds in flight")
     parser.add_argument("--rows", type=int, help="instances for the due query")
-    parser.add_argument("--largest", type=int, help="the largest size whose cost is measured")
+    parser.add_argument("--largest", type=int, help="signups up to which the cost is measured")
     return parser.parse_args()
 
 
