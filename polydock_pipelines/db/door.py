@@ -80,6 +80,8 @@ def _place(row: AppInstance, change: Change, now: datetime) -> None:
     row.updated_at = now
     if change.message:
         row.status_message = shorten(change.message)
+    if change.stage is not None or row.status not in UNSTABLE:
+        row.waits_for = row.unreachable_since = None  # what held the last stage back
     if row.status not in UNSTABLE:
         row.next_check_at = row.deadline = None
         return

@@ -117,9 +117,12 @@ def bring_forward(db: Database, ids: Sequence[int], now: datetime) -> None:
     with db.write() as session:
         for start_at in range(0, len(ids), 500):
             part = select(AppInstance.id).where(AppInstance.id.in_(ids[start_at : start_at + 500]))
+            ids_now = list(session.scalars(_unlocked(part)))
+            # One that came to rest since somebody looked has no owner and gets none.
+            is_under_way = AppInstance.next_check_at.is_not(None)
             session.execute(
                 update(AppInstance)
-                .where(AppInstance.id.in_(list(session.scalars(_unlocked(part)))), is_free(now))
+                .where(AppInstance.id.in_(ids_now), is_free(now), is_under_way)
                 .values(next_check_at=now)
                 .execution_options(synchronize_session=False)
             )

@@ -3,6 +3,8 @@
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 
+from polydock_pipelines.actions.operate import remove_instance
+from polydock_pipelines.actions.stuck import end_instance
 from polydock_pipelines.db import circuits
 from polydock_pipelines.db.circuits import LAGOON
 from polydock_pipelines.db.database import Database
@@ -121,6 +123,23 @@ def test_the_one_who_waits_longest_probes_and_others_are_barred(database: Databa
     assert circuits.close_circuit(database, SSH, OURS, NOW + 9 * SECOND)
     row = instance_row(database, first)
     assert (row.waits_for, row.next_check_at) == (None, NOW + 9 * SECOND)
+
+
+def test_one_that_was_ended_while_it_waited_is_not_woken_when_the_endpoint_is_back(
+    database: Database,
+) -> None:
+    ended, removed = new_instance(database), new_instance(database)
+    for one in (ended, removed):
+        change_row(database, one, waits_for=SSH, unreachable_since=NOW)
+    uuids = [instance_row(database, one).uuid for one in (ended, removed)]
+    away(database, SSH)
+    end_instance(a_book(database), uuids[0], NOW, by="a test", reason="enough")
+    remove_instance(database, uuids[1], NOW, by="a test")
+    assert not circuits.grant_probe(database, SSH, OURS, NOW + 5 * SECOND)
+    circuits.close_circuit(database, SSH, OURS, NOW + 9 * SECOND)
+    assert instance_row(database, ended).next_check_at is None
+    row = instance_row(database, removed)
+    assert (row.status, row.waits_for, row.unreachable_since) == ("pending-pre-remove", None, None)
 
 
 def test_a_circuit_that_nobody_waits_for_closes_by_itself(database: Database) -> None:

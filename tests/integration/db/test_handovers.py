@@ -251,3 +251,9 @@ def test_an_instance_whose_build_ended_becomes_due_unless_somebody_holds_it(
         rows = session.scalars(select(AppInstance)).all()
         times = {row.id: row.next_check_at for row in rows}
     assert times == {waiting: NOW, busy: later}
+
+
+def test_one_that_came_to_rest_since_somebody_looked_is_not_woken(database: Database) -> None:
+    resting = new_instance(database, status="running-healthy-claimed")
+    handovers.bring_forward(database, [resting], NOW)
+    assert instance_row(database, resting).next_check_at is None
