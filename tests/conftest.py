@@ -1,5 +1,6 @@
 """Fixtures of every test: databases with our schema, and the clock that stands still."""
 
+import os
 import shutil
 from collections.abc import Generator
 from pathlib import Path
@@ -9,9 +10,20 @@ import pytest
 from polydock_pipelines.db import schema
 from polydock_pipelines.db.database import Database
 from polydock_pipelines.db.models.all import METADATA
+from tests.baddays.chance import SEED, new_seed
 from tests.fakes.clock import FakeClock
 from tests.makers import VAULT
 from tests.postgres import PostgresServer, Spares, running_postgres
+
+
+def pytest_configure() -> None:
+    """Draw the seed of all that is random once, for the workers of pytest-xdist too."""
+    os.environ.setdefault(SEED, str(new_seed()))
+
+
+def pytest_report_header() -> str:
+    """Tell it, so that a run can be played again."""
+    return f"random lives from {SEED}={os.environ[SEED]}"
 
 
 @pytest.fixture
