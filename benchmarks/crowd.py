@@ -73,6 +73,8 @@ def measure(plan: Plan) -> list[Figure]:
         _watching(up) as watch,
     ):
         taken = people.sign_up(up, count)
+        if taken < count:
+            raise RuntimeError(f"only {taken} of {count} signups were taken")
         began, ended = _all_in_flight(database, taken, build_s)
         people.wait_for(database, people.all_claimed(taken), build_s + 300)
         claimed = len(people.claimed(database))

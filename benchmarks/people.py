@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections import Counter
 from collections.abc import Callable
 from datetime import UTC, datetime
 
@@ -14,6 +15,7 @@ from polydock_pipelines.db.database import Database
 from polydock_pipelines.db.models.instances import AppInstance
 
 AT_ONCE = 50
+BUSY_S = 1.0
 TELL_EVERY_S = 15.0
 CLAIMED = "running-healthy-claimed"
 RUNS_END_WITHIN_S = 60.0
@@ -38,21 +40,34 @@ def body(app: str, number: int) -> dict[str, object]:
     }
 
 
-def sign_up(up: Up, count: int, first: int = 100_000) -> int:
-    """Sign *count* people up over HTTP, AT_ONCE at a time; return how many were taken."""
-    return asyncio.run(_post_all(up.intake, trial_app(up.intake), range(first, first + count)))
+def sign_up(up: Up, count: int, first: int = 100_000, *, tries: int = 5) -> int:
+    """Sign *count* people up over HTTP, AT_ONCE at a time; return how many were taken.
+
+    An intake that is busy (503) asks to be tried again, and is, *tries* times in all.
+    """
+    numbers = range(first, first + count)
+    codes = asyncio.run(_post_all(up.intake, trial_app(up.intake), numbers, tries))
+    refused = Counter(code for code in codes if code != httpx.codes.ACCEPTED)
+    if refused:
+        print(f"    the intake refused: {dict(refused)}", flush=True)
+    return len(codes) - refused.total()
 
 
-async def _post_all(intake: str, app: str, numbers: range) -> int:
+async def _post_all(intake: str, app: str, numbers: range, tries: int) -> list[int]:
     limits = httpx.Limits(max_connections=AT_ONCE)
     async with httpx.AsyncClient(timeout=600, limits=limits) as client:
 
         async def post(number: int) -> int:
-            answer = await client.post(f"{intake}/api/register", json=body(app, number))
-            return answer.status_code
+            code = 0
+            for _ in range(tries):
+                answer = await client.post(f"{intake}/api/register", json=body(app, number))
+                code = answer.status_code
+                if code != httpx.codes.SERVICE_UNAVAILABLE:
+                    break
+                await asyncio.sleep(BUSY_S)
+            return code
 
-        codes = await asyncio.gather(*(post(number) for number in numbers))
-    return codes.count(202)
+        return await asyncio.gather(*(post(number) for number in numbers))
 
 
 def statuses(database: Database) -> dict[str, int]:

@@ -9,6 +9,7 @@ to die in.
 
 import random
 import time
+from collections import Counter
 from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -121,6 +122,7 @@ def _kill(house: House, database: Database, victims: Victims, held: list[int]) -
     if not doomed:
         raise RuntimeError("there was nothing to kill")
     ends_the_stack = not set(doomed) <= set(runs)
+    print(f"    held: {_statuses_of(database, held)}", flush=True)
     killed = since = time.time()
     for process in doomed:
         process.kill()
@@ -136,6 +138,13 @@ def _kill(house: House, database: Database, victims: Victims, held: list[int]) -
             return moved - killed
         time.sleep(0.1)
     return GIVE_UP_S
+
+
+def _statuses_of(database: Database, ids: list[int]) -> dict[str, int]:
+    """Return where instances stand: one that dies while it starts a build is looked for twice."""
+    with database.read() as session:
+        chosen = select(AppInstance.status).where(AppInstance.id.in_(ids))
+        return dict(Counter(session.scalars(chosen)))
 
 
 def _moved(database: Database, held: list[int], since: float) -> float | None:
