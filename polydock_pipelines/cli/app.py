@@ -6,6 +6,7 @@ from polydock_pipelines.cli import brakes, catalog, database, groups, instances,
 from polydock_pipelines.cli.demo import demo
 from polydock_pipelines.cli.doctor import doctor
 from polydock_pipelines.cli.services import intake, simulate, up
+from polydock_pipelines.cli.worker import worker
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -16,6 +17,7 @@ app.command()(up)
 app.command()(demo)
 app.command()(simulate)
 app.command()(intake)
+app.command()(worker)
 app.command()(doctor)
 app.command()(brakes.pause)
 app.command()(brakes.resume)

@@ -246,8 +246,7 @@ def home_lock(home: Path) -> Generator[None]:
 def prepare_dagster_home(home: Path, code_port: int, instance_file: Path) -> tuple[Path, Path]:
     """Fill DAGSTER_HOME with *instance_file*; return it and the workspace file."""
     dagster_home = home / "dagster"
-    dagster_home.mkdir(parents=True, exist_ok=True)
-    shutil.copyfile(instance_file, dagster_home / "dagster.yaml")
+    place_instance_file(instance_file, dagster_home)
     workspace = dagster_home / "workspace.yaml"
     workspace.write_text(
         "# Written by `polydock up`: one code server for webserver, daemon and runs.\n"
@@ -255,6 +254,14 @@ def prepare_dagster_home(home: Path, code_port: int, instance_file: Path) -> tup
         "      location_name: polydock_pipelines\n"
     )
     return dagster_home, workspace
+
+
+def place_instance_file(instance_file: Path, dagster_home: Path) -> None:
+    """Copy *instance_file* into DAGSTER_HOME, whole or not at all: others may be reading it."""
+    dagster_home.mkdir(parents=True, exist_ok=True)
+    draft = dagster_home / f".dagster.yaml.{os.getpid()}"
+    shutil.copyfile(instance_file, draft)
+    draft.replace(dagster_home / "dagster.yaml")
 
 
 def tool(name: str) -> str:

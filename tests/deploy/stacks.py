@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,6 +16,8 @@ from typing import Any
 import httpx
 
 from polydock_pipelines.cli.stack import free_port
+from polydock_pipelines.simulator.options import SimulatorOptions
+from polydock_pipelines.simulator.simulator import environment
 
 READY_WITHIN_S = 120.0
 
@@ -50,6 +53,10 @@ class Upped:
         """Return a part of the local Lagoon's state."""
         return httpx.get(f"{self.simulator}/_sim/state", timeout=30).json()[part]
 
+    def ours(self, part: str, key: str) -> Counter[str]:
+        """Count what is ours in the local Lagoon, by project; two of others stand there."""
+        return Counter(one[key] for one in self.state(part) if not one[key].endswith("-website"))
+
 
 def signup(app: str, number: int) -> dict[str, object]:
     return {
@@ -69,7 +76,7 @@ def upped(variables: Mapping[str, str], log: Path) -> Generator[Upped]:
     ports = {name: free_port() for name in ("", "intake-", "simulator-", "ssh-", "smtp-")}
     options = [word for name, port in ports.items() for word in (f"--{name}port", str(port))]
     base = "http://127.0.0.1"
-    env = {**os.environ, **variables, "POLYDOCK_DAGSTER_URL": f"{base}:{ports['']}"}
+    env = {**os.environ, **variables, **_addresses(Path(variables["POLYDOCK_HOME"]), ports)}
     argv = [sys.executable, "-m", "polydock_pipelines.cli", "up", *options]
     with log.open("w") as out:
         process = subprocess.Popen(argv, env=env, stdout=out, stderr=out, text=True)
@@ -90,11 +97,26 @@ def upped(variables: Mapping[str, str], log: Path) -> Generator[Upped]:
             process.kill()
 
 
+def _addresses(home: Path, ports: Mapping[str, int]) -> dict[str, str]:
+    """Return where the stack is, for commands and workers beside it."""
+    options = SimulatorOptions(
+        home=home / "simulator",
+        port=ports["simulator-"],
+        ssh_port=ports["ssh-"],
+        smtp_port=ports["smtp-"],
+    )
+    ours = {"POLYDOCK_DAGSTER_URL": ports[""], "POLYDOCK_PUBLIC_URL": ports["intake-"]}
+    return environment(options) | {name: f"http://127.0.0.1:{port}" for name, port in ours.items()}
+
+
 def until(
-    is_so: Callable[[], bool], patience_s: float, what: Callable[[], object] = lambda: ""
+    is_so: Callable[[], bool],
+    patience_s: float,
+    what: Callable[[], object] = lambda: "",
+    every_s: float = 0.5,
 ) -> None:
     """Wait until something is so; *what* tells more when it never is."""
     end = time.monotonic() + patience_s
     while not is_so():
         assert time.monotonic() < end, what()
-        time.sleep(0.5)
+        time.sleep(every_s)

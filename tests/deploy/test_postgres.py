@@ -2,7 +2,6 @@
 
 import os
 import time
-from collections import Counter
 from collections.abc import Generator
 from pathlib import Path
 
@@ -10,7 +9,7 @@ import pytest
 import yaml
 
 from tests.deploy.profile import PROFILE, ROOT, Profile, polydock, set_up
-from tests.deploy.stacks import Upped, until, upped
+from tests.deploy.stacks import until, upped
 from tests.postgres import Restartable, restartable_postgres
 
 PEOPLE = 20
@@ -56,15 +55,10 @@ def test_signups_in_flight_outlive_a_database_that_is_away_for_40_seconds(
         postgres.start()
         until(lambda: stack.statuses() == [CLAIMED] * PEOPLE, 240, stack.statuses)
         assert stack.process.poll() is None, (tmp_path / "up.log").read_text()
-        assert len(ours(stack, "projects", "name")) == PEOPLE
-        builds = ours(stack, "deployments", "project")
+        assert len(stack.ours("projects", "name")) == PEOPLE
+        builds = stack.ours("deployments", "project")
         assert (len(builds), set(builds.values())) == (PEOPLE, {1})
     assert schemas(postgres) == {"polydock", "dagster"}
-
-
-def ours(stack: Upped, part: str, key: str) -> Counter[str]:
-    """Count what is ours in the local Lagoon, by project; two websites of others stand there."""
-    return Counter(one[key] for one in stack.state(part) if not one[key].endswith("-website"))
 
 
 def environment(profile: Profile, home: Path) -> dict[str, str]:
