@@ -68,7 +68,12 @@ def simulate(
         )
 
 
-def intake(port: Port = 8080) -> None:
+def intake(
+    port: Port = 8080,
+    host: Annotated[
+        str, typer.Option(help="The address to listen at; 0.0.0.0 in a container.")
+    ] = HOST,
+) -> None:
     """Run the intake alone: the HTTP door for signups."""
     with sentences():
-        serve_intake(load_settings(), HOST, port)
+        serve_intake(load_settings(), host, port)
