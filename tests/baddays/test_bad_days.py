@@ -16,13 +16,13 @@ from tests.baddays.day import CLAIMED, BadDay
 from tests.baddays.driver import Driver
 from tests.baddays.house import MINUTE
 from tests.baddays.soundness import assert_sound
-from tests.baddays.table import NAMED, SHELLS
+from tests.baddays.table import BUILDS, NAMED, OUTAGES, REMOVALS, UPGRADES
 from tests.makers import VAULT, a_book
 
 LOST_LIVES = [day for day in CALL_DAYS if any(f.kind == LOST.kind for f in day.faults)]
 ON_SQLITE = [*NAMED, *(day for day in CALL_DAYS if day not in LOST_LIVES), *LOST_ANSWERS]
-ON_POSTGRES = [*(day for day in NAMED if day not in SHELLS), *LOST_LIVES]
-"""The days on which rows are written, not only waited for."""
+ON_POSTGRES = [*BUILDS, *OUTAGES, *REMOVALS, *UPGRADES, *LOST_LIVES]
+"""The days on which who writes what, and when, is all there is to it."""
 
 
 def rows(days: list[BadDay]) -> list[object]:

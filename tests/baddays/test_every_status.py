@@ -7,12 +7,14 @@ from sqlalchemy import select
 
 from polydock_pipelines.actions.operate import remove_instance, upgrade_instance
 from polydock_pipelines.actions.report_health import report_health
+from polydock_pipelines.db.database import Database
 from polydock_pipelines.db.models.instances import StatusTransition
 from polydock_pipelines.db.models.people import UserGroup
 from polydock_pipelines.db.places import health_door
 from polydock_pipelines.lifecycle.status import Resting
 from polydock_pipelines.lifecycle.table import FAILED, STATUSES, Kind, stage_of
 from polydock_pipelines.lifecycle.transitions import pending
+from tests.baddays.conftest import DriverMaker
 from tests.baddays.driver import Driver
 from tests.baddays.meddling import once, watched
 from tests.baddays.offers import CLAIM, SCRIPTED, Offer
@@ -103,7 +105,10 @@ def test_the_table_of_breaks_names_every_stage() -> None:
 
 
 @pytest.mark.parametrize("name", sorted(BREAKS))
-def test_every_stage_can_fail_and_then_rests_with_a_reason(name: str, driver: Driver) -> None:
+def test_every_stage_can_fail_and_then_rests_with_a_reason(
+    name: str, sqlite_database: Database, driving: DriverMaker
+) -> None:
+    driver = driving(sqlite_database)
     uuid = driver.sign_up(WITH_ALL_SCRIPTS)
     reach(driver, uuid, name)
     fault = BREAKS[name]

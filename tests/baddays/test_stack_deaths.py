@@ -5,9 +5,9 @@ import signal
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import psutil
@@ -52,6 +52,7 @@ class Home:
 
     path: Path
     lagoon: Simulator
+    env: Mapping[str, str] = field(default_factory=dict[str, str])
 
     @property
     def log(self) -> Path:
@@ -62,7 +63,8 @@ class Home:
         """Run `polydock up` until it ends by itself, or is asked to."""
         ports = {"--port": free_port(), "--intake-port": free_port()}
         options = [word for name, port in ports.items() for word in (name, str(port))]
-        env = {**os.environ, **self.lagoon.environment, "POLYDOCK_HOME": str(self.path)}
+        where = {**self.lagoon.environment, "POLYDOCK_HOME": str(self.path), **self.env}
+        env = {**os.environ, **where}
         argv = [sys.executable, "-m", "polydock_pipelines.cli", "up", "--no-simulate", *options]
         with self.log.open("w") as out:
             process = subprocess.Popen(argv, env=env, stdout=out, stderr=out, text=True)
@@ -114,7 +116,7 @@ def assert_ends_with_a_sentence(home: Home, stack: Upped, *names: str) -> None:
 
 @pytest.mark.slow
 @pytest.mark.timeout(900)
-def test_a_stack_whose_processes_were_killed_goes_on_when_it_is_started_again(
+def test_a_killed_stack_goes_on_when_it_is_started_again_even_twice_by_mistake(
     tmp_path: Path, lagoon: Simulator
 ) -> None:
     home = Home(tmp_path / "home", lagoon)
@@ -132,15 +134,27 @@ def test_a_stack_whose_processes_were_killed_goes_on_when_it_is_started_again(
         kill(stack, "daemon", "webserver", "intake")
         assert_ends_with_a_sentence(home, stack, "daemon", "webserver", "intake")
     lagoon.change(latency_ms=0)
-    with home.life():
+    with home.life() as stack, twin_of(home).life() as twin:
+        assert (stack.sign_up(3), twin.sign_up(3)) == (3, 3)
         until(lambda: set(home.statuses()) == {CLAIMED}, PATIENCE_S, home.statuses)
-    assert home.statuses() == [CLAIMED] * 6
-    assert_one_project_and_build_each(lagoon)
+    assert home.statuses() == [CLAIMED] * 12
+    assert_one_project_and_build_each(lagoon, 12)
 
 
-def assert_one_project_and_build_each(lagoon: Simulator) -> None:
+def twin_of(home: Home) -> Home:
+    """Return a second stack that was put on the first one's database by mistake."""
+    path = home.path.parent / "twin"
+    path.mkdir()
+    env = {
+        "POLYDOCK_DATABASE_URL": f"sqlite:///{home.path / 'polydock.db'}",
+        "POLYDOCK_SECRET_KEYS": (home.path / "secret.key").read_text(),
+    }
+    return Home(path, home.lagoon, env)
+
+
+def assert_one_project_and_build_each(lagoon: Simulator, people: int) -> None:
     seen = lagoon._call(lambda world: snapshot(world, ("projects", "deployments")))
     ours = [p["name"] for p in seen["projects"] if p["metadata"].get("polydock-instance")]  # type: ignore[union-attr]
     builds = Counter(one["project"] for one in seen["deployments"])  # type: ignore[union-attr]
-    assert len(ours) == len(set(ours)) == 6
-    assert [builds[name] for name in ours] == [1] * 6
+    assert len(ours) == len(set(ours)) == people
+    assert [builds[name] for name in ours] == [1] * people
