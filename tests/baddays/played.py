@@ -34,6 +34,11 @@ WORKERS = (
         "baddays/test_kills.py::test_killed_workers_during_a_removal",
     ),
     Played(
+        "A run dies during an upgrade",
+        "The same: one more build, and each script once",
+        "baddays/test_worker_deaths.py::test_a_worker_that_dies_during_an_upgrade_costs_nothing",
+    ),
+    Played(
         "A run is killed while a claim script runs",
         "The script goes on in its container; the next run waits for it and reads its result",
         "baddays/test_kills.py"

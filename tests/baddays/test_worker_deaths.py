@@ -4,7 +4,7 @@ from contextlib import suppress
 
 import pytest
 
-from polydock_pipelines.actions.operate import remove_instance
+from polydock_pipelines.actions.operate import remove_instance, upgrade_instance
 from polydock_pipelines.db.database import Database
 from tests.baddays.conftest import DriverMaker
 from tests.baddays.driver import Driver
@@ -119,6 +119,37 @@ def test_a_worker_that_dies_during_a_removal_costs_nothing(
     survive(driver, moment, time)
     assert driver.row(uuid).status == REMOVED
     assert scripts_that_ran(driver, uuid) == ["post-deploy", "pre-remove", "remove"]
+    assert_sound(driver)
+
+
+UPGRADES = ("pre-upgrade", "upgrade", "post-upgrade")
+UPGRADING = Offer(
+    scripts={**SCRIPTED.scripts, **{stage: f"echo {stage} >> ../ran" for stage in UPGRADES}}
+)
+
+
+@pytest.mark.parametrize(
+    ("moment", "time"),
+    [
+        ("after shell.run", 1),
+        ("after projects.set_variables", 1),
+        ("before deployments.deploy_environment_branch", 1),
+        ("after deployments.deploy_environment_branch", 1),
+        ("after shell.run", 2),
+        ("after shell.run", 3),
+    ],
+)
+def test_a_worker_that_dies_during_an_upgrade_costs_nothing(
+    moment: str, time: int, sqlite_database: Database, driving: DriverMaker
+) -> None:
+    driver = driving(sqlite_database)
+    uuid = driver.sign_up(UPGRADING)
+    driver.go_on()
+    upgrade_instance(driver.database, uuid, driver.clock.now(), by="a test")
+    survive(driver, moment, time)
+    assert driver.row(uuid).status == CLAIMED
+    assert len(driver.builds_of(uuid)) == 2
+    assert scripts_that_ran(driver, uuid) == list(UPGRADES)
     assert_sound(driver)
 
 
