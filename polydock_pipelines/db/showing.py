@@ -3,10 +3,10 @@
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
-from sqlalchemy import func, or_, select, update
+from sqlalchemy import func, select, text, update
 
 from polydock_pipelines.db.database import Database
-from polydock_pipelines.db.models.instances import AppInstance
+from polydock_pipelines.db.models.instances import UNSHOWN, AppInstance
 from polydock_pipelines.lifecycle.status import Resting
 from polydock_pipelines.lifecycle.table import FAILED
 
@@ -53,19 +53,14 @@ def mark_shown(db: Database, shown: Mapping[str, str]) -> None:
 def unshown(db: Database, limit: int) -> list[Unshown]:
     """Return at most *limit* instances with a partition whose arrival is not shown yet."""
     with db.read() as session:
-        rows = session.scalars(
-            select(AppInstance)
-            .where(
-                AppInstance.status.in_(ALWAYS_SHOWN),
-                AppInstance.has_partition,
-                or_(
-                    AppInstance.shown_status.is_(None),
-                    AppInstance.shown_status != AppInstance.status,
-                ),
+        rows = session.execute(
+            select(
+                AppInstance.uuid, AppInstance.name, AppInstance.status, AppInstance.status_message
             )
+            .where(text(UNSHOWN), AppInstance.status.in_(ALWAYS_SHOWN))
             .limit(limit)
         )
-        return [Unshown(r.uuid, r.name, r.status, r.status_message) for r in rows]
+        return [Unshown(*row) for row in rows]
 
 
 def with_partition(db: Database, uuids: Collection[str]) -> set[str]:

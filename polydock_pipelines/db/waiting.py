@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, and_, or_, select
+from sqlalchemy import ColumnElement, Row, and_, or_, select
 
 from polydock_pipelines.db.database import Database
 from polydock_pipelines.db.handovers import unhanded
@@ -21,6 +21,17 @@ BY_KIND = {
 }
 MOST = 4000
 """So many rows at one look; those whose deadline is nearest."""
+
+COLUMNS = (
+    AppInstance.id,
+    AppInstance.status,
+    AppInstance.build_bulk_id,
+    AppInstance.lagoon_project_id,
+    AppInstance.branch,
+    AppInstance.deadline,
+)
+"""Six of fifty: loading thousands of whole rows took ten times as long as finding them."""
+Found = Row[tuple[int, str, str | None, int | None, str, datetime | None]]
 
 
 @dataclass(frozen=True)
@@ -52,7 +63,7 @@ def rows_waiting(
     Only what *lets* lets of each kind; without it, all.
     """
     chosen = (
-        select(AppInstance)
+        select(*COLUMNS)
         .where(
             _those(lets),
             AppInstance.next_check_at == AppInstance.deadline,
@@ -63,7 +74,7 @@ def rows_waiting(
         .limit(MOST)
     )
     with db.read() as session:
-        return [_row(row) for row in session.scalars(chosen)]
+        return [_row(row) for row in session.execute(chosen)]
 
 
 def _those(lets: Mapping[Kind, ColumnElement[bool]] | None) -> ColumnElement[bool]:
@@ -73,15 +84,9 @@ def _those(lets: Mapping[Kind, ColumnElement[bool]] | None) -> ColumnElement[boo
     return or_(*parts)
 
 
-def _row(row: AppInstance) -> WaitingRow:
-    stage = stage_of(row.status)
+def _row(found: Found) -> WaitingRow:
+    id_, status, bulk_id, project_id, branch, deadline = found
+    stage = stage_of(status)
     assert stage is not None  # noqa: S101 - WAITING holds statuses of polled stages only
     assert stage.polled_by is not None  # noqa: S101
-    return WaitingRow(
-        id=row.id,
-        kind=stage.polled_by[0],
-        bulk_id=row.build_bulk_id,
-        project_id=row.lagoon_project_id,
-        branch=row.branch,
-        deadline=row.deadline,
-    )
+    return WaitingRow(id_, stage.polled_by[0], bulk_id, project_id, branch, deadline)

@@ -7,6 +7,9 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from polydock_pipelines.db.models.types import BigId, Model, UtcDateTime
 
+UNSHOWN = "has_partition AND (shown_status IS NULL OR shown_status <> status)"
+"""Its arrival is not shown yet; in just these words, or the partial index is not used."""
+
 
 class AppInstance(Model):
     """One instance: where it stands, who works on it, and what is known of it."""
@@ -103,6 +106,12 @@ class AppInstance(Model):
     __table_args__ = (
         Index("ix_app_instances_due", "next_check_at", "status"),
         Index("ix_app_instances_status", "status"),
+        Index(
+            "ix_app_instances_unshown",
+            "status",
+            sqlite_where=text(UNSHOWN),
+            postgresql_where=text(UNSHOWN),
+        ),
         Index(
             "ix_app_instances_shown",
             "status",
