@@ -25,7 +25,7 @@ up: install  ## the whole stack in the foreground, until Ctrl-C
 	@$(BIN)/polydock up
 
 test: install  ## the whole suite: unit, integration, end to end; SQLite and Postgres
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest -n auto --dist worksteal
 
 check: install  ## format, lint, types, import contracts, spelling, secrets, sizes
 	@$(BIN)/ruff format --check .

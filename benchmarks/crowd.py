@@ -1,8 +1,9 @@
 """A crowd of builds in flight: what the stack takes, and how often a tick asks Lagoon.
 
 Memory is the proportional set size of every process below `polydock up`, the local Lagoon and the
-runs included, looked at each second from the first signup until the last claim; the goal is for the
-highest of these. Requests are told apart by their connection: a tick of the sensor `builds` opens
+runs included, looked at each second from the first signup until the last claim. The goal is for the
+highest while all builds are in flight at once; what four runs at work take before and after that is
+told beside it. Requests are told apart by their connection: a tick of the sensor `builds` opens
 one, asks for what runs (`deploymentsByFilter`, which nobody else does), and whatever else it asks
 goes the same way.
 """
@@ -111,15 +112,17 @@ def _all_in_flight(database: Database, count: int, patience_s: float) -> tuple[f
 def _figures(count: int, watch: Watch, flight: tuple[float, float], claimed: int) -> list[Figure]:
     during = [s for s in watch.samples if flight[0] <= s.at <= flight[1]]
     peak = max(watch.samples, key=lambda sample: sample.memory.everything)
+    top = peak.memory.everything / MB
     asked = requests_a_tick(watch.posts.values())
     name = f"{count} builds in flight"
-    resting = median([s.memory.everything for s in during]) / MB
+    building = [s.memory.everything / MB for s in during]
     return [
         at_least(f"{name}: claimed in the end", claimed, "instances", count),
-        at_most(f"{name}: memory (PSS) at its highest", peak.memory.everything / MB, "MB", MOST_MB),
+        at_most(f"{name}: memory (PSS) while all build, most", max(building), "MB", MOST_MB),
+        plain(f"{name}: memory (PSS) while all build, median", median(building), "MB"),
+        plain(f"{name}: memory (PSS) on the way in or out, most", top, "MB"),
         plain(f"{name}: of it the local Lagoon's", peak.memory.simulator / MB, "MB"),
         plain(f"{name}: runs at work then", peak.runs, "runs"),
-        plain(f"{name}: memory (PSS) while all build", resting, "MB"),
         at_most(f"{name}: requests to Lagoon a tick, most", max(asked), "requests", 5),
         plain(f"{name}: requests to Lagoon a tick, median", median(asked), "requests"),
         plain(f"{name}: ticks looked at", len(asked), "ticks"),

@@ -17,9 +17,9 @@ from benchmarks import processes
 from polydock_pipelines.cli.stack import HOST, answers, free_port
 from polydock_pipelines.db.database import Database
 from polydock_pipelines.settings import load_settings
+from polydock_pipelines.simulator.addresses import environment
 from polydock_pipelines.simulator.keys import prepare
 from polydock_pipelines.simulator.options import SimulatorOptions
-from polydock_pipelines.simulator.simulator import environment
 from polydock_pipelines.wiring import open_database
 
 READY_WITHIN_S = 120.0

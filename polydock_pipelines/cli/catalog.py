@@ -13,7 +13,8 @@ from polydock_pipelines.actions.export_catalog import export_catalog
 from polydock_pipelines.catalog.diff import CatalogDiff, lines
 from polydock_pipelines.catalog.problems import CatalogError
 from polydock_pipelines.catalog.writing import as_yaml
-from polydock_pipelines.cli.output import BAD_USAGE, opened, print_json
+from polydock_pipelines.cli.failing import BAD_USAGE
+from polydock_pipelines.cli.output import opened, print_json
 from polydock_pipelines.settings import settings
 
 app = typer.Typer(no_args_is_help=True, help="Stores and apps on offer, as YAML.")

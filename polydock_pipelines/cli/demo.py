@@ -13,9 +13,10 @@ from rich.live import Live
 from rich.table import Table
 
 from polydock_pipelines.actions.read_instances import list_instances, tell
-from polydock_pipelines.cli.output import fail, sentences
-from polydock_pipelines.cli.running import Running, running, tell_where, until_stopped
-from polydock_pipelines.cli.services import SimulatorPort, SmtpPort, SshPort, terminate
+from polydock_pipelines.cli.failing import fail
+from polydock_pipelines.cli.output import sentences
+from polydock_pipelines.cli.ports import IntakePort, SimulatorPort, SmtpPort, SshPort, WebserverPort
+from polydock_pipelines.cli.running import Running, running, tell_where, terminate, until_stopped
 from polydock_pipelines.cli.stack import Ports, StackError
 from polydock_pipelines.db.database import Database
 from polydock_pipelines.lifecycle.table import FAILED, LIFECYCLE, Kind
@@ -36,8 +37,8 @@ class Signed:
 def demo(
     signups: Annotated[int, typer.Option(min=1, max=2000, help="How many people.")] = 1,
     keep: Annotated[bool, typer.Option("--keep", help="Leave everything running.")] = False,
-    port: Annotated[int, typer.Option(min=1, max=65535, help="The Dagster UI.")] = 3000,
-    intake_port: Annotated[int, typer.Option(min=1, max=65535, help="Signups.")] = 8080,
+    port: WebserverPort = 3000,
+    intake_port: IntakePort = 8080,
     simulator_port: SimulatorPort = 9000,
     ssh_port: SshPort = 9022,
     smtp_port: SmtpPort = 9025,

@@ -13,7 +13,8 @@ import typer
 from sqlalchemy import select
 from sqlalchemy.exc import SQLAlchemyError
 
-from polydock_pipelines.cli.output import one_line, print_json, sentences
+from polydock_pipelines.cli.failing import one_line
+from polydock_pipelines.cli.output import print_json, sentences
 from polydock_pipelines.clients.lagoon.client import LagoonClient
 from polydock_pipelines.clients.lagoon.organizations import Organization
 from polydock_pipelines.db import version

@@ -13,15 +13,8 @@ from polydock_pipelines.actions.operate import (
     upgrade_instance,
 )
 from polydock_pipelines.actions.read_instances import Story, list_instances, tell
-from polydock_pipelines.cli.output import (
-    BAD_USAGE,
-    fail,
-    one_line,
-    opened,
-    print_json,
-    print_pairs,
-    print_table,
-)
+from polydock_pipelines.cli.failing import BAD_USAGE, fail, one_line
+from polydock_pipelines.cli.output import opened, print_json, print_pairs, print_table
 from polydock_pipelines.lifecycle.table import STATUSES
 from polydock_pipelines.settings import settings
 from polydock_pipelines.wiring import open_book

@@ -6,9 +6,8 @@ from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, is_dataclass
 from datetime import datetime
-from typing import Any, NoReturn
+from typing import Any
 
-import typer
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -17,18 +16,17 @@ from sqlalchemy.exc import InternalError, OperationalError
 from polydock_pipelines.actions.operate import UnknownInstanceError
 from polydock_pipelines.actions.pause import PauseError
 from polydock_pipelines.actions.people import GroupError
+from polydock_pipelines.cli.failing import BAD_USAGE, fail, one_line
 from polydock_pipelines.clock import ClockError
 from polydock_pipelines.db import version
 from polydock_pipelines.db.database import Database
 from polydock_pipelines.db.vault import VaultError
 from polydock_pipelines.db.version import SchemaError
-from polydock_pipelines.intake.schemas import is_control
 from polydock_pipelines.lifecycle.transitions import NotAllowedError
 from polydock_pipelines.ports import PortError
 from polydock_pipelines.settings import SettingsError
 from polydock_pipelines.wiring import open_database
 
-BAD_USAGE = 2
 EXPECTED = (
     ClockError,
     GroupError,
@@ -41,12 +39,6 @@ EXPECTED = (
     VaultError,
 )
 """Errors that are sentences; anything else is a bug and shows its trace."""
-
-
-def fail(message: str, code: int = 1) -> NoReturn:
-    """Print one line on stderr and leave."""
-    sys.stderr.write(f"polydock: {one_line(message)}\n")
-    raise typer.Exit(code)
 
 
 @contextmanager
@@ -85,11 +77,6 @@ def _plain(value: object) -> object:
 def print_json(value: object) -> None:
     """Print for programs."""
     sys.stdout.write(json.dumps(value, default=_plain, indent=2, ensure_ascii=False) + "\n")
-
-
-def one_line(text: str) -> str:
-    """Return *text* in one line, without what a terminal would obey."""
-    return "".join("�" if is_control(sign) else sign for sign in " ".join(text.split()))
 
 
 def moment(value: object) -> str:

@@ -9,14 +9,8 @@ from pydantic import ValidationError
 from polydock_pipelines.actions.launch import launch_provisioning
 from polydock_pipelines.actions.list_registrations import list_registrations
 from polydock_pipelines.actions.register import register as take
-from polydock_pipelines.cli.output import (
-    BAD_USAGE,
-    fail,
-    opened,
-    print_json,
-    print_pairs,
-    print_table,
-)
+from polydock_pipelines.cli.failing import BAD_USAGE, fail
+from polydock_pipelines.cli.output import opened, print_json, print_pairs, print_table
 from polydock_pipelines.intake.app import simulation_of
 from polydock_pipelines.intake.schemas import RegisterBody, sentence
 from polydock_pipelines.settings import settings

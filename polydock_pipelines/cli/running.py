@@ -9,9 +9,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from sqlalchemy import func, select
-
-from polydock_pipelines.actions.apply_catalog import apply_catalog
 from polydock_pipelines.cli.stack import (
     HOST,
     ROOT,
@@ -29,13 +26,9 @@ from polydock_pipelines.cli.stack import (
     stop_orphans,
     tool,
 )
-from polydock_pipelines.db import schema
-from polydock_pipelines.db.models.offers import Store
 from polydock_pipelines.settings import Settings, load_settings
-from polydock_pipelines.simulator.keys import prepare
+from polydock_pipelines.simulator.addresses import environment
 from polydock_pipelines.simulator.options import SimulatorOptions
-from polydock_pipelines.simulator.simulator import environment
-from polydock_pipelines.wiring import open_database
 
 
 @dataclass(frozen=True)
@@ -68,7 +61,6 @@ def stack_environment(ports: Ports, *, simulate: bool) -> dict[str, str]:
     if env.get("POLYDOCK_CLOCK", "").startswith("rate:") and "@" not in env["POLYDOCK_CLOCK"]:
         env["POLYDOCK_CLOCK"] += f"@{time.time()}"
     if simulate:
-        prepare(home / "simulator")
         env |= environment(_simulator_options(home, ports))
     return env
 
@@ -92,7 +84,7 @@ def running(ports: Ports, *, simulate: bool) -> Generator[Running]:
         env = stack_environment(ports, simulate=simulate)
         os.environ.update(env)
         settings = load_settings()
-        prepare_database(settings)
+        prepare(env, simulate=simulate)
         stack = Stack(home, env)
         try:
             yield _start(stack, ports, settings, simulate=simulate)
@@ -120,19 +112,18 @@ def last_line(text: str) -> str:
     return next((line for line in reversed(text.splitlines()) if line.strip()), "no reason given")
 
 
-def prepare_database(settings: Settings) -> None:
-    """Bring the embedded database up to date; an empty one gets the example catalogue."""
-    database = open_database(settings)
-    try:
-        schema.upgrade(database)
-        with database.read() as session:
-            stores = session.scalar(select(func.count()).select_from(Store))
-        if not stores and settings.is_simulated:
-            now = settings.make_clock().now()
-            example = ROOT / "catalog" / "example.yaml"
-            apply_catalog(database, [example], now, dict(os.environ), dry_run=False)
-    finally:
-        database.close()
+def prepare(env: Mapping[str, str], *, simulate: bool) -> None:
+    """Make keys and bring the database up to date (cli/prepare.py)."""
+    argv = [sys.executable, "-m", "polydock_pipelines.cli.prepare"]
+    argv += ["--simulate"] if simulate else []
+    done = subprocess.run(argv, env=dict(env), stderr=subprocess.PIPE, text=True, check=False)  # noqa: S603 - our own
+    if done.returncode:
+        raise StackError(last_line(done.stderr).removeprefix("polydock: "))
+
+
+def terminate(_signal: int, _frame: object) -> None:
+    """Treat SIGTERM as Ctrl-C, so that everything is stopped."""
+    raise KeyboardInterrupt
 
 
 def _start(stack: Stack, ports: Ports, settings: Settings, *, simulate: bool) -> Running:

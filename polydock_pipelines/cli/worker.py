@@ -12,7 +12,8 @@ from typing import Annotated
 
 import typer
 
-from polydock_pipelines.cli.output import fail, sentences
+from polydock_pipelines.cli.failing import fail
+from polydock_pipelines.cli.output import sentences
 from polydock_pipelines.cli.stack import ROOT, place_instance_file
 from polydock_pipelines.settings import Settings, load_settings
 

@@ -5,14 +5,14 @@ from pathlib import Path
 
 import asyncssh
 
+from polydock_pipelines.simulator.addresses import CLIENT_KEY, KNOWN_HOSTS
+
 _ALGORITHM = "ssh-ed25519"
 
-CLIENT_KEY = "id_ed25519"  # pragma: allowlist secret
 TOKEN_HOST_KEY = "token_host_key"  # noqa: S105 # pragma: allowlist secret
 COMMAND_HOST_KEY = "command_host_key"
 STRANGE_HOST_KEY = "strange_host_key"
 """A host key that is in no known_hosts, for the fault `ssh_host_key`."""
-KNOWN_HOSTS = "known_hosts"
 
 
 def prepare(home: Path, host: str = "127.0.0.1") -> None:

@@ -11,12 +11,13 @@ from types import TracebackType
 from typing import Self, TypeVar
 
 from polydock_pipelines.simulator import control, keys
+from polydock_pipelines.simulator.addresses import Endpoints, variables
 from polydock_pipelines.simulator.faults import Fault
 from polydock_pipelines.simulator.options import SimulatorOptions
 from polydock_pipelines.simulator.page import NOTICE
 from polydock_pipelines.simulator.servers import running
 from polydock_pipelines.simulator.snapshot import Json, snapshot
-from polydock_pipelines.simulator.world import Endpoints, World
+from polydock_pipelines.simulator.world import World
 
 _START_S = 20.0
 T = TypeVar("T")
@@ -93,7 +94,7 @@ class Simulator:
     @property
     def environment(self) -> dict[str, str]:
         """The environment variables that lead a client here."""
-        return _variables(self.options, self._running.endpoints)
+        return variables(self.options, self._running.endpoints)
 
     @property
     def state(self) -> Json:
@@ -140,31 +141,6 @@ class Simulator:
 def serve(options: SimulatorOptions) -> None:
     """Run in the foreground until SIGINT or SIGTERM."""
     asyncio.run(_serve(options))
-
-
-def environment(options: SimulatorOptions) -> dict[str, str]:
-    """Return the environment variables that lead a client to a simulator with fixed ports."""
-    ends = Endpoints(
-        host=options.host,
-        http_port=options.port,
-        ssh_port=options.ssh_port,
-        command_ssh_port=options.command_ssh_port or 0,
-        smtp_port=options.smtp_port,
-    )
-    return _variables(options, ends)
-
-
-def _variables(options: SimulatorOptions, ends: Endpoints) -> dict[str, str]:
-    return {
-        "LAGOON_API_URL": f"{ends.url}/graphql",
-        "LAGOON_SSH_HOST": ends.host,
-        "LAGOON_SSH_PORT": str(ends.ssh_port),
-        "LAGOON_SSH_USER": "lagoon",
-        "LAGOON_SSH_KEY_FILE": str(options.home / keys.CLIENT_KEY),
-        "LAGOON_SSH_KNOWN_HOSTS": str(options.home / keys.KNOWN_HOSTS),
-        "SMTP_URL": f"smtp://{ends.host}:{ends.smtp_port}",
-        "AMAZEE_AI_BASE_URL": f"{ends.url}/amazee-ai",
-    }
 
 
 async def _serve(options: SimulatorOptions) -> None:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, fields
 from datetime import datetime, timedelta
 from functools import partial
 
+from polydock_pipelines.simulator.addresses import Endpoints
 from polydock_pipelines.simulator.faults import Faults
 from polydock_pipelines.simulator.model import (
     Build,
@@ -29,22 +30,6 @@ from polydock_pipelines.simulator.options import Clock, Settings, SimulatorOptio
 
 Event = Callable[[datetime], None]
 MOST_POSTS = 2000
-
-
-@dataclass
-class Endpoints:
-    """Where the simulator really listens, known once its sockets are bound."""
-
-    host: str = "127.0.0.1"
-    http_port: int = 0
-    ssh_port: int = 0
-    command_ssh_port: int = 0
-    smtp_port: int = 0
-
-    @property
-    def url(self) -> str:
-        """Return the address of the web server."""
-        return f"http://{self.host}:{self.http_port}"
 
 
 @dataclass

@@ -16,8 +16,8 @@ from typing import Any
 import httpx
 
 from polydock_pipelines.cli.stack import free_port
+from polydock_pipelines.simulator.addresses import environment
 from polydock_pipelines.simulator.options import SimulatorOptions
-from polydock_pipelines.simulator.simulator import environment
 
 READY_WITHIN_S = 120.0
 

@@ -1,12 +1,15 @@
 """`polydock db …`, `polydock keys …`, and what every command says when something is wrong."""
 
 import json
+import os
 import socket
 from pathlib import Path
 
 import pytest
 from cryptography.fernet import Fernet
 
+from polydock_pipelines.cli.running import prepare
+from polydock_pipelines.cli.stack import StackError
 from polydock_pipelines.db import schema
 from polydock_pipelines.db.places import admin_password
 from polydock_pipelines.db.vault import Vault, VaultError, new_key
@@ -206,3 +209,18 @@ def test_the_help_names_every_noun(empty: Command) -> None:
     assert help_text.code == 0
     for noun in ("instances", "registrations", "groups", "catalog", "db", "keys", "doctor"):
         assert noun in help_text.out
+
+
+def test_a_stack_whose_database_does_not_answer_says_so_in_a_line(tmp_path: Path) -> None:
+    url = "postgresql+psycopg2://nobody@127.0.0.1:1/none"
+    with pytest.raises(StackError, match=r"^the database does not answer.*POLYDOCK_DATABASE_URL"):
+        prepare(
+            {
+                **os.environ,
+                "POLYDOCK_HOME": str(tmp_path),
+                "POLYDOCK_DATABASE_URL": url,
+                "POLYDOCK_SECRET_KEYS": KEY,
+            },
+            simulate=True,
+        )
+    assert (tmp_path / "simulator" / "known_hosts").exists()

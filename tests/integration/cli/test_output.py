@@ -5,7 +5,8 @@ import json
 
 import pytest
 
-from polydock_pipelines.cli.output import fail, one_line, print_json, print_table
+from polydock_pipelines.cli.failing import fail, one_line
+from polydock_pipelines.cli.output import print_json, print_table
 from tests.fakes.clock import START
 
 COLUMNS = ("name", "message")

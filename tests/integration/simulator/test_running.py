@@ -13,9 +13,10 @@ from pathlib import Path
 import httpx
 import pytest
 
+from polydock_pipelines.simulator.addresses import environment
 from polydock_pipelines.simulator.keys import prepare
 from polydock_pipelines.simulator.options import SimulatorOptions
-from polydock_pipelines.simulator.simulator import Simulator, environment
+from polydock_pipelines.simulator.simulator import Simulator
 
 SERVE = """
 from pathlib import Path
