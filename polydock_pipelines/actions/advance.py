@@ -6,11 +6,10 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 
-from sqlalchemy.exc import OperationalError
-
 from polydock_pipelines.actions.endpoints import GuardedShell, note
 from polydock_pipelines.apps.app_type import AppType
 from polydock_pipelines.apps.registry import APP_TYPES
+from polydock_pipelines.db.database import NO_DATABASE
 from polydock_pipelines.db.leases import Book, Held, LeaseJournal, apply, claim, lay_down, set_aside
 from polydock_pipelines.db.vault import VaultError
 from polydock_pipelines.lifecycle.outcome import Failed, Outcome, Unreachable
@@ -74,9 +73,9 @@ def advance(
     try:
         outcome = _step(book, ports, held)
         status = apply(book, held, outcome, ports.clock.now()) if outcome else None
-    except OperationalError:
+    except NO_DATABASE:
         # A disk that is full must not spend anybody's attempts; should this fail as well, it does.
-        with suppress(OperationalError):
+        with suppress(*NO_DATABASE):
             lay_down(book, held, now + DATABASE_PAUSE)
         raise
     finally:

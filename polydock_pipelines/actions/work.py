@@ -11,12 +11,11 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
-from sqlalchemy.exc import OperationalError
-
 from polydock_pipelines.actions.advance import LeaseWatch, Visit, advance
 from polydock_pipelines.actions.hand_over import allowed
 from polydock_pipelines.actions.operate import upgrade_instance
 from polydock_pipelines.db import handovers
+from polydock_pipelines.db.database import NO_DATABASE
 from polydock_pipelines.db.leases import Book, renew
 from polydock_pipelines.lifecycle.table import Kind, leg_of, legs_of, statuses_of
 from polydock_pipelines.ports import Ports
@@ -179,7 +178,7 @@ def _heartbeat(book: Book, ports: Ports, leg: Leg) -> Generator[LeaseWatch]:
             try:
                 renew(book, watch.tokens(), now)
                 handovers.beat(book.db, leg.handover_id, now)
-            except OperationalError:
+            except NO_DATABASE:
                 LOG.warning("%s: the database did not take the heartbeat; trying again", leg.name)
 
     thread = threading.Thread(target=beat, name=f"heartbeat-{leg.name}", daemon=True)

@@ -11,7 +11,6 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
-from sqlalchemy.exc import InternalError, OperationalError
 
 from polydock_pipelines.actions.operate import UnknownInstanceError
 from polydock_pipelines.actions.pause import PauseError
@@ -19,7 +18,7 @@ from polydock_pipelines.actions.people import GroupError
 from polydock_pipelines.cli.failing import BAD_USAGE, fail, one_line
 from polydock_pipelines.clock import ClockError
 from polydock_pipelines.db import version
-from polydock_pipelines.db.database import Database
+from polydock_pipelines.db.database import NO_DATABASE, Database
 from polydock_pipelines.db.vault import VaultError
 from polydock_pipelines.db.version import SchemaError
 from polydock_pipelines.lifecycle.transitions import NotAllowedError
@@ -50,7 +49,7 @@ def sentences() -> Generator[None]:
         fail(str(error), BAD_USAGE)
     except EXPECTED as error:
         fail(str(error))
-    except (OperationalError, InternalError) as error:
+    except NO_DATABASE as error:
         fail(f"the database does not answer: {error.orig}; see POLYDOCK_DATABASE_URL")
     except OSError as error:
         fail(f"{error.filename or 'a file'}: {error.strerror or error}; see POLYDOCK_HOME")

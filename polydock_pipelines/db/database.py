@@ -11,12 +11,15 @@ from pathlib import Path
 
 from sqlalchemy import Connection, Engine, create_engine, event, make_url
 from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.exc import InternalError, OperationalError
 from sqlalchemy.orm import Session
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from polydock_pipelines.db.models.all import METADATA
 from polydock_pipelines.db.vault import Vault
 
+NO_DATABASE = (OperationalError, InternalError)
+"""The database is away, full, locked, or lets only read (InternalError, on Postgres)."""
 WRITES = {"polydock_writes": True}
 BUSY_TIMEOUT_MS = 10_000
 CONNECT_TIMEOUT_S = 10
