@@ -68,7 +68,11 @@ def test_the_first_key_seals_and_all_open(tmp_path: Path) -> None:
         alone.open("p", sealed)
 
 
-@pytest.mark.parametrize("key", ["Canary4711", "Canary4711" * 5, "ключ", f"{new_key()},Canary4711"])
+@pytest.mark.parametrize(
+    "key",
+    ["Canary4711", "Canary4711" * 5, "ключ", f"{new_key()},Canary4711"],
+    ids=["short", "long", "foreign letters", "one of two"],
+)
 def test_a_key_that_is_none_is_not_quoted(tmp_path: Path, key: str) -> None:
     with pytest.raises(VaultError, match="POLYDOCK_SECRET_KEYS") as caught:
         open_vault(chosen(tmp_path, POLYDOCK_SECRET_KEYS=key))
