@@ -5,6 +5,7 @@ import multiprocessing
 import os
 import random
 import shutil
+import threading
 import time
 import traceback
 from collections.abc import Generator, Sequence
@@ -22,6 +23,7 @@ from sqlalchemy import delete
 from polydock_pipelines.actions import work
 from polydock_pipelines.db.database import Database
 from polydock_pipelines.db.models.all import METADATA
+from tests.baddays.meddling import WorkerDiedError
 from tests.baddays.scenario import Open, machine
 from tests.makers import VAULT
 
@@ -64,9 +66,20 @@ class Played:
 def in_processes(batches: Sequence[Batch], processes: int = 2) -> Generator[Played]:
     """Play batches, some at a time; yield each when it has ended."""
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(processes, mp_context=context) as pool:
+    with ProcessPoolExecutor(processes, context, end_with_parent, (os.getpid(),)) as pool:
         for future in as_completed([pool.submit(play_batch, batch) for batch in batches]):
             yield future.result()
+
+
+def end_with_parent(parent: int) -> None:
+    """Let nobody play on for minutes when the one who asked for it was killed."""
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(2)
+        os._exit(1)
+
+    threading.Thread(target=watch, name="end-with-parent", daemon=True).start()
 
 
 def play_batch(batch: Batch) -> Played:
@@ -80,7 +93,7 @@ def play_batch(batch: Batch) -> Played:
         fresh = stack.enter_context(emptied(url))
         try:
             play(batch.scenarios, batch.seed, fresh, steps=batch.steps)
-        except Exception as error:  # noqa: BLE001 - whatever it is, it is told with its seed
+        except (Exception, WorkerDiedError) as error:  # noqa: BLE001 - it is told with its seed
             return Played(batch, time.monotonic() - began, "\n\n".join(told(error)))
     return Played(batch, time.monotonic() - began, "")
 

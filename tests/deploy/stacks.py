@@ -110,7 +110,7 @@ def _addresses(home: Path, ports: Mapping[str, int]) -> dict[str, str]:
 
 
 def until(
-    is_so: Callable[[], bool],
+    is_so: Callable[[], object],
     patience_s: float,
     what: Callable[[], object] = lambda: "",
     every_s: float = 0.5,
