@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Generator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import psycopg2
@@ -57,7 +58,7 @@ def measure(plan: Plan) -> list[Figure]:
     with stacks.temporary_home() as home:
         found = _storage("SQLite", home, {}, count, lambda: on_sqlite(home / "dagster"))
     with stacks.temporary_home() as home, _postgres(home) as (server, extra):
-        look = lambda: on_postgres(server, home / "dagster")  # noqa: E731
+        look = partial(on_postgres, server, home / "dagster")
         return [*found, *_storage("Postgres", home, extra, count, look)]
 
 
@@ -107,7 +108,7 @@ def on_sqlite(dagster_home: Path) -> Kept:
         with closing(sqlite3.connect(path)) as connection:
             tables = "SELECT name FROM sqlite_master WHERE type = 'table'"
             for (table,) in connection.execute(tables).fetchall():
-                (count,) = connection.execute(f'SELECT count(*) FROM "{table}"').fetchone()  # noqa: S608
+                (count,) = connection.execute(f'SELECT count(*) FROM "{table}"').fetchone()  # noqa: S608 - Dagster's own names
                 rows[table] = rows.get(table, 0) + count
     return _kept(rows, size_of(dagster_home))
 
@@ -122,7 +123,7 @@ def on_postgres(server: PostgresServer, dagster_home: Path) -> Kept:
     with closing(psycopg2.connect(address)) as connection, connection.cursor() as cursor:
         cursor.execute(tables)
         for table, taken in cursor.fetchall():
-            cursor.execute(f'SELECT count(*) FROM dagster."{table}"')  # noqa: S608
+            cursor.execute(f'SELECT count(*) FROM dagster."{table}"')  # noqa: S608 - Dagster's own names
             rows[table] = (cursor.fetchone() or (0,))[0]
             size += 0 if table in TICKS else taken
     return _kept(rows, size + size_of(dagster_home))

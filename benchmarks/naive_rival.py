@@ -92,8 +92,12 @@ def _dagster(folder: Path, env: Mapping[str, str]) -> Generator[None]:
         daemon = stacks.launch(argv, env, folder / "daemon.log")
         try:
             log = folder / "daemon.log"
-            is_up = lambda: "Instance is configured" in log.read_text()  # noqa: E731
-            stacks.until(is_up, stacks.READY_WITHIN_S, daemon, log)
+            stacks.until(
+                lambda: "Instance is configured" in log.read_text(),
+                stacks.READY_WITHIN_S,
+                daemon,
+                log,
+            )
             yield
         finally:
             stacks.stop(daemon)

@@ -56,7 +56,6 @@ app = typer.Typer(
     cls=Lazy,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
-    help="Hand out time-limited trials of applications on Lagoon.",
 )
 
 

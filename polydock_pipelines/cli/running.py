@@ -30,6 +30,9 @@ from polydock_pipelines.settings import Settings, load_settings
 from polydock_pipelines.simulator.addresses import environment
 from polydock_pipelines.simulator.options import SimulatorOptions
 
+OURS = "polydock: "
+"""How a sentence of ours begins on stderr."""
+
 
 @dataclass(frozen=True)
 class Running:
@@ -117,8 +120,13 @@ def prepare(env: Mapping[str, str], *, simulate: bool) -> None:
     argv = [sys.executable, "-m", "polydock_pipelines.cli.prepare"]
     argv += ["--simulate"] if simulate else []
     done = subprocess.run(argv, env=dict(env), stderr=subprocess.PIPE, text=True, check=False)  # noqa: S603 - our own
-    if done.returncode:
-        raise StackError(last_line(done.stderr).removeprefix("polydock: "))
+    if not done.returncode:
+        return
+    said = last_line(done.stderr)
+    if not said.startswith(OURS):
+        sys.stderr.write(done.stderr)  # a bug: its trace is what helps
+        raise StackError("the database cannot be prepared; the trace above says why")
+    raise StackError(said.removeprefix(OURS))
 
 
 def terminate(_signal: int, _frame: object) -> None:

@@ -224,3 +224,11 @@ def test_a_stack_whose_database_does_not_answer_says_so_in_a_line(tmp_path: Path
             simulate=True,
         )
     assert (tmp_path / "simulator" / "known_hosts").exists()
+
+
+def test_a_bug_while_the_database_is_prepared_shows_its_trace(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with pytest.raises(StackError, match="the trace above says why"):
+        prepare({**os.environ, "PYTHONHOME": "nowhere"}, simulate=False)
+    assert "encodings" in capsys.readouterr().err
