@@ -154,6 +154,8 @@ async def _spoil(session: Session, fault: Fault) -> bool:
     elif fault.kind == "ssh_254":
         _tell(session, f"error executing command. SID: {_sid()}")
         session.exit(254)
+    elif fault.kind == "ssh_255":
+        session.exit(255)
     elif fault.kind == "ssh_error_exit0":
         _tell(session, f"internal error. SID: {_sid()}")
         session.exit(0)

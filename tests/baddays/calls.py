@@ -40,6 +40,7 @@ PARTIAL = Way(
 )
 SSH = (
     Way("ssh_254", 2, "the portal cannot run the command (254)"),
+    Way("ssh_255", 2, "the portal ends the session with 255"),
     Way("ssh_error_exit0", 2, "the portal has an error and says exit 0"),
     Way("ssh_cut", 1, "the portal cuts the connection in mid-command"),
     Way("ssh_host_key", 2, "the portal shows another host key"),

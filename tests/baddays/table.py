@@ -223,6 +223,17 @@ SHELLS = [
         ends="polydock-claim-failed",
         says=("exit 254",),
     ),
+    BadDay(
+        "the portal ends the session with 255",
+        (Trouble("ssh:polydock-claim", "ssh_255", 2),),
+        says=("ended it with 255",),
+    ),
+    BadDay(
+        "the portal ends the session with 255 for ever",
+        (Trouble("ssh:polydock-claim", "ssh_255", ALWAYS),),
+        ends="polydock-claim-failed",
+        says=("ended it with 255", "gave up after 6 attempts"),
+    ),
     BadDay("the portal cuts the connection", (Trouble("ssh:polydock-claim", "ssh_cut", 2),)),
     BadDay("the portal is silent", (Trouble("ssh:polydock-claim", "timeout", 1),)),
     BadDay(

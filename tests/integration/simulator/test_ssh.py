@@ -279,6 +279,7 @@ def test_a_cut_connection_ends_the_command_but_not_what_detached_itself(
     ("kind", "code", "stderr"),
     [
         ("ssh_254", 254, rf"error executing command. {SID}"),
+        ("ssh_255", 255, ""),
         ("ssh_error_exit0", 0, rf"internal error. {SID}"),
     ],
 )
