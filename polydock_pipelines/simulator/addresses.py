@@ -9,6 +9,7 @@ from polydock_pipelines.simulator.options import SimulatorOptions
 
 CLIENT_KEY = "id_ed25519"  # pragma: allowlist secret
 KNOWN_HOSTS = "known_hosts"
+AI_TOKEN = "amazee-ai.token"  # noqa: S105 - a file's name
 
 
 @dataclass
@@ -50,4 +51,5 @@ def variables(options: SimulatorOptions, ends: Endpoints) -> dict[str, str]:
         "LAGOON_SSH_KNOWN_HOSTS": str(options.home / KNOWN_HOSTS),
         "SMTP_URL": f"smtp://{ends.host}:{ends.smtp_port}",
         "AMAZEE_AI_BASE_URL": f"{ends.url}/amazee-ai",
+        "AMAZEE_AI_TOKEN_FILE": str(options.home / AI_TOKEN),
     }

@@ -1,4 +1,4 @@
-"""The web side: GraphQL, what Lagoon shows without a token, and the control pages."""
+"""The web side: GraphQL, what Lagoon shows without a token, amazee.ai, and the control pages."""
 
 import asyncio
 from collections.abc import Callable
@@ -6,10 +6,12 @@ from collections.abc import Callable
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
-from starlette.routing import Route
+from starlette.routing import Mount, Route
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from polydock_pipelines.simulator import control
+from polydock_pipelines.simulator.amazee_ai import control as amazee_ai_control
+from polydock_pipelines.simulator.amazee_ai.app import PATH, amazee_ai_app
 from polydock_pipelines.simulator.graphql_endpoint import graphql_endpoint
 from polydock_pipelines.simulator.operations.identity import LAGOON_VERSION
 from polydock_pipelines.simulator.trouble import TRANSPORT_KEY, Trouble
@@ -34,6 +36,8 @@ def http_app(world: World, reset: Callable[[], None], stopping: asyncio.Event) -
             Route("/status", _status, methods=["GET"]),
             Route("/.well-known/appspecific/sh.lagoon.discovery.json", _discovery),
             *control.routes(),
+            *amazee_ai_control.routes(),
+            Mount(PATH, app=amazee_ai_app(world)),
             Route("/{path:path}", _nothing, methods=["GET", "POST", "PUT", "PATCH", "DELETE"]),
         ]
     )

@@ -1,11 +1,15 @@
-"""The simulator's SSH keys: made once in its home, kept from then on."""
+"""The simulator's SSH keys, and its administrator's token for amazee.ai.
+
+Made once in its home, kept from then on.
+"""
 
 import os
+import secrets
 from pathlib import Path
 
 import asyncssh
 
-from polydock_pipelines.simulator.addresses import CLIENT_KEY, KNOWN_HOSTS
+from polydock_pipelines.simulator.addresses import AI_TOKEN, CLIENT_KEY, KNOWN_HOSTS
 
 _ALGORITHM = "ssh-ed25519"
 
@@ -16,7 +20,7 @@ STRANGE_HOST_KEY = "strange_host_key"
 
 
 def prepare(home: Path, host: str = "127.0.0.1") -> None:
-    """Make the client's key, the hosts' keys and the known_hosts file where they are missing.
+    """Make the keys, the known_hosts file and the token where they are missing.
 
     Other processes may be pointed at these files before the simulator is up: the entries hold
     for every port of *host*.
@@ -32,6 +36,8 @@ def prepare(home: Path, host: str = "127.0.0.1") -> None:
     known_hosts = home / KNOWN_HOSTS
     if not known_hosts.exists() or known_hosts.read_text() != "".join(lines):
         _write(known_hosts, "".join(lines).encode())
+    if not (home / AI_TOKEN).exists():
+        _write(home / AI_TOKEN, secrets.token_urlsafe(32).encode())
 
 
 def public_key(private: Path) -> str:

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from html import escape
 
+from polydock_pipelines.simulator.amazee_ai.model import AiKey, AmazeeAi
 from polydock_pipelines.simulator.world import World
 
 NOTICE = "This is a local stand-in for tests and demonstrations. It is not a Lagoon."
@@ -46,6 +47,7 @@ def page(world: World) -> str:
             ("Name", "Body"),
             [(w.name, w.body[:300]) for w in reversed(ledger.webhooks)],
         ),
+        *_amazee_ai(world.amazee_ai),
         _table("Requests", ("Root field", "Times"), sorted(ledger.requests.items())),
         _table(
             "Faults on order",
@@ -77,6 +79,32 @@ def _projects(world: World) -> list[tuple[object, ...]]:
             )
         )
     return rows
+
+
+def _amazee_ai(ai: AmazeeAi) -> list[str]:
+    names = {team.id: team.name for team in ai.teams.values()}
+    users = [
+        (u.email, "yes" if u.is_active else "no", names.get(u.team_id or 0))
+        for u in reversed(ai.users.values())
+    ]
+    keys = [
+        (k.name, _owner(ai, k), k.region.name, "yes" if k.vector_db else "no")
+        for k in reversed(ai.keys.values())
+    ]
+    teams = [
+        (t.name, t.admin_email, "soft-deleted" if t.deleted_at else "")
+        for t in reversed(ai.teams.values())
+    ]
+    return [
+        _table("AI users", ("Address", "Active", "Team"), users),
+        _table("AI keys", ("Key", "Owner", "Region", "Database"), keys),
+        _table("AI teams", ("Team", "Address", "State"), teams),
+    ]
+
+
+def _owner(ai: AmazeeAi, key: AiKey) -> str:
+    user, team = ai.users.get(key.owner_id or 0), ai.teams.get(key.team_id or 0)
+    return user.email if user else team.name if team else "nobody"
 
 
 def _table(title: str, heads: Sequence[str], rows: Sequence[Iterable[object]]) -> str:

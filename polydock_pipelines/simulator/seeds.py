@@ -1,4 +1,4 @@
-"""What a fresh simulator holds: two organizations and two clusters.
+"""What a fresh simulator holds: two organizations and two clusters, and amazee.ai's seeds.
 
 A project of somebody else's stands in each organization, so that a client is never alone.
 """
@@ -6,6 +6,8 @@ A project of somebody else's stands in each organization, so that a client is ne
 import uuid
 
 from polydock_pipelines.simulator import keys
+from polydock_pipelines.simulator.addresses import AI_TOKEN
+from polydock_pipelines.simulator.amazee_ai import seeds as amazee_ai_seeds
 from polydock_pipelines.simulator.cluster import Wanted, deploy
 from polydock_pipelines.simulator.model import DeployTarget, Group, Organization, Project
 from polydock_pipelines.simulator.options import SimulatorOptions
@@ -19,7 +21,7 @@ _ORGANIZATIONS = (
 
 
 def fresh_world(options: SimulatorOptions) -> World:
-    """Return a world as it is after a start or a reset. The home's keys must exist."""
+    """Return a world as it is after a start or a reset. The home's keys and token must exist."""
     world = empty_world(options)
     public_key = keys.public_key(options.home / keys.CLIENT_KEY)
     for name, region in _TARGETS:
@@ -35,6 +37,7 @@ def fresh_world(options: SimulatorOptions) -> World:
             is_seeded=True,
         )
         _add_website(world, organization, website, public_key)
+    amazee_ai_seeds.sow(world, (options.home / AI_TOKEN).read_text().strip())
     world.settle()
     return world
 

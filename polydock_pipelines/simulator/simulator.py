@@ -160,6 +160,7 @@ def _banner(ends: Endpoints) -> str:
         "Nothing is built, no mail leaves this machine, and everything is forgotten at the end.\n"
         f"  look     {ends.url}/\n"
         f"  GraphQL  {ends.url}/graphql\n"
+        f"  AI       {ends.url}/amazee-ai\n"
         f"  tokens   ssh -p {ends.ssh_port} lagoon@{ends.host} token\n"
         f"  commands ssh port {ends.command_ssh_port}\n"
         f"  mail     smtp://{ends.host}:{ends.smtp_port}\n"

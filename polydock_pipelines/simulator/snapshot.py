@@ -5,6 +5,7 @@ from collections.abc import Callable, Collection
 from dataclasses import asdict
 from datetime import datetime
 
+from polydock_pipelines.simulator.amazee_ai import snapshot as amazee_ai
 from polydock_pipelines.simulator.model import Build, Environment, Project, Variable
 from polydock_pipelines.simulator.world import World
 
@@ -105,6 +106,7 @@ _PARTS: dict[str, Callable[[World], object]] = {
         {**asdict(post), "fields": dict(Counter(post.fields)), "at": post.at.isoformat()}
         for post in world.ledger.posts
     ],
+    "amazee_ai": lambda world: amazee_ai.snapshot(world.amazee_ai),
     "faults": lambda world: [fault.model_dump() for fault in world.faults.waiting()],
     "settings": lambda world: world.settings.model_dump(mode="json"),
 }

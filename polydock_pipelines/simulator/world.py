@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from functools import partial
 
 from polydock_pipelines.simulator.addresses import Endpoints
+from polydock_pipelines.simulator.amazee_ai.model import AmazeeAi
 from polydock_pipelines.simulator.faults import Faults
 from polydock_pipelines.simulator.model import (
     Build,
@@ -49,7 +50,7 @@ class Ledger:
 
 @dataclass
 class World:
-    """One simulated Lagoon."""
+    """One simulated Lagoon, with an amazee.ai beside it."""
 
     clock: Clock
     settings: Settings
@@ -66,6 +67,7 @@ class World:
     namespaces: dict[str, Environment] = field(default_factory=dict)
     builds: dict[int, Build] = field(default_factory=dict)
     bulks: dict[str, list[Build]] = field(default_factory=dict)
+    amazee_ai: AmazeeAi = field(default_factory=AmazeeAi)
     _ids: dict[str, Iterator[int]] = field(default_factory=dict)
     _agenda: list[tuple[datetime, int, Event]] = field(default_factory=list)
     _order: Iterator[int] = field(default_factory=itertools.count)

@@ -1,6 +1,7 @@
 """One simulator for all tests here, as new before each, with a clock that a test moves."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import httpx
 import pytest
@@ -8,6 +9,7 @@ import pytest
 from polydock_pipelines.simulator.options import SimulatorOptions
 from polydock_pipelines.simulator.simulator import Simulator
 from polydock_pipelines.simulator.tokens import issue
+from tests.integration.simulator.ai_caller import AiCaller
 from tests.integration.simulator.caller import Caller, Hands
 
 
@@ -47,3 +49,9 @@ def simulator(one_simulator: Simulator, http: httpx.Client) -> Simulator:
 @pytest.fixture
 def caller(simulator: Simulator, hands: Hands, http: httpx.Client) -> Caller:
     return Caller(simulator.url, simulator._call(issue), hands, http)
+
+
+@pytest.fixture
+def ai(simulator: Simulator, hands: Hands, http: httpx.Client) -> AiCaller:
+    token = Path(simulator.environment["AMAZEE_AI_TOKEN_FILE"]).read_text()
+    return AiCaller(simulator.url, token, hands, http)

@@ -132,7 +132,7 @@ def test_a_fault_may_be_ordered_for_a_path(caller: Caller) -> None:
 
     assert caller.send(VERSION).status_code == 500
     assert caller.http.get(f"{caller.url}/amazee-ai/regions").status_code == 500
-    assert caller.http.get(f"{caller.url}/amazee-ai/regions").status_code == 404
+    assert caller.http.get(f"{caller.url}/amazee-ai/regions").status_code == 401
 
 
 @pytest.mark.parametrize(

@@ -250,10 +250,6 @@ def test_a_query_may_come_in_the_address(caller: Caller) -> None:
     assert answer.json() == {"data": {"lagoonVersion": "2.33.1"}}
 
 
-def test_amazee_ai_is_not_there_yet(caller: Caller) -> None:
-    assert httpx.get(f"{caller.url}/amazee-ai/regions").status_code == 404
-
-
 def test_a_named_operation_is_chosen_among_several(caller: Caller) -> None:
     body = {"query": "query A { lagoonVersion } query B { me { email } }"}
     headers = {"Authorization": f"Bearer {caller.token}", "Content-Type": "application/json"}

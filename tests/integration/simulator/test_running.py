@@ -42,7 +42,7 @@ def _foreground(home: Path) -> Iterator[subprocess.Popen[str]]:
 
 def _banner(run: subprocess.Popen[str]) -> str:
     assert run.stdout is not None
-    return "".join(run.stdout.readline() for _ in range(7))
+    return "".join(run.stdout.readline() for _ in range(8))
 
 
 def test_the_keys_are_made_once_and_are_private(tmp_path: Path) -> None:
@@ -53,7 +53,7 @@ def test_the_keys_are_made_once_and_are_private(tmp_path: Path) -> None:
 
     assert {path: path.read_bytes() for path in (tmp_path / "home").iterdir()} == files
     assert {stat.S_IMODE(path.stat().st_mode) for path in files} == {0o600}
-    assert {"id_ed25519", "known_hosts"} <= {path.name for path in files}
+    assert {"id_ed25519", "known_hosts", "amazee-ai.token"} <= {path.name for path in files}
 
 
 def test_the_environment_leads_a_client_to_fixed_ports(tmp_path: Path) -> None:
@@ -66,6 +66,7 @@ def test_the_environment_leads_a_client_to_fixed_ports(tmp_path: Path) -> None:
         "LAGOON_SSH_KNOWN_HOSTS": f"{tmp_path}/known_hosts",
         "SMTP_URL": "smtp://127.0.0.1:9025",
         "AMAZEE_AI_BASE_URL": "http://127.0.0.1:9000/amazee-ai",
+        "AMAZEE_AI_TOKEN_FILE": f"{tmp_path}/amazee-ai.token",
     }
 
 
@@ -105,6 +106,7 @@ def test_the_foreground_process_says_what_it_is_and_ends_on_a_signal(
         code = run.wait(10)
 
     assert "It is not a Lagoon" in banner
+    assert "/amazee-ai\n" in banner
     assert code == 0
 
 
