@@ -5,6 +5,7 @@
     |- DeniedError          we may not do or see it, at least not now
     |- NotFoundError        there is no such thing
     |- AlreadyExistsError   something of that name stands already
+    |- InUseError           other things hang on it, so it stays
     |- EndpointError        the service itself is away or does not let us in
     '- ThrottledError       we would ask more often than our settings allow
     StaleLeaseError         another run holds the instance now: stop, write nothing
@@ -17,9 +18,11 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
+from polydock_pipelines.lifecycle.holding import Holding
 from polydock_pipelines.lifecycle.instance import Effect, EnvVariable
 from polydock_pipelines.lifecycle.outcome import Facts
 from polydock_pipelines.lifecycle.secret import Secret
+from polydock_pipelines.ports.amazee_ai import AmazeeAi
 
 
 class PortError(Exception):
@@ -40,6 +43,10 @@ class NotFoundError(PortError):
 
 class AlreadyExistsError(PortError):
     """A thing of that name exists already."""
+
+
+class InUseError(PortError):
+    """It cannot be deleted while other things hang on it."""
 
 
 class EndpointError(PortError):
@@ -217,6 +224,20 @@ class LagoonDeployments(Protocol):
         ...
 
 
+class LagoonOrganizations(Protocol):
+    """Organizations: what all their projects share."""
+
+    def set_organization_variables(
+        self, organization: str, variables: Sequence[EnvVariable]
+    ) -> None:
+        """Create or update variables of an organization, by its name. Safe to repeat."""
+        ...
+
+    def delete_organization_variables(self, organization: str, names: Collection[str]) -> None:
+        """Delete variables of an organization; missing ones are fine. NotFoundError without it."""
+        ...
+
+
 class Lagoon(Protocol):
     """A Lagoon, by what it holds."""
 
@@ -237,6 +258,11 @@ class Lagoon(Protocol):
     @property
     def deployments(self) -> LagoonDeployments:
         """Builds."""
+        ...
+
+    @property
+    def organizations(self) -> LagoonOrganizations:
+        """Organizations."""
         ...
 
 
@@ -292,6 +318,26 @@ class Journal(Protocol):
         """Commit what was learnt at once, because it must not be lost."""
         ...
 
+    def hold(self, holding: Holding) -> None:
+        """Commit to the ledger that this stands outside, or is about to be made; again: amend."""
+        ...
+
+    def let_go(self, holding: Holding) -> None:
+        """Commit that it was never made: the outside said no. Never after a lost answer."""
+        ...
+
+    def give_back(self, holding: Holding) -> None:
+        """Commit that it stands no more."""
+        ...
+
+    def owe(self, holding: Holding, problem: str) -> None:
+        """Commit that it could not be given back, and why; somebody must see to it."""
+        ...
+
+    def keep(self, name: str, value: Secret) -> None:
+        """Commit a secret that must survive, such as one that was told only once; sealed."""
+        ...
+
 
 class Clock(Protocol):
     """The one clock."""
@@ -322,6 +368,7 @@ class Ports:
 
     lagoon: Lagoon
     shell: Shell
+    amazee_ai: AmazeeAi
     clock: Clock
     public_key_of: Callable[[Secret], str | None]
     """Derive the public half of a private key, without its comment; None when it is no key."""

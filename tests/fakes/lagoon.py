@@ -82,6 +82,7 @@ class FakeLagoon:
         environments: Mapping[EnvironmentRef, Environment] | None = None,
         builds: Iterable[tuple[EnvironmentRef, Deployment]] = (),
         groups: Collection[str] | None = None,
+        organizations: Collection[str] = (),
         project_quota: int | None = None,
         build_takes: timedelta = timedelta(0),
         build_status: Callable[[Deployment], str | None] = lambda _deployment: GOOD_BUILD,
@@ -108,6 +109,7 @@ class FakeLagoon:
             failing={name: list(errors) for name, errors in (failing or {}).items()},
             failing_after={name: list(errors) for name, errors in (failing_after or {}).items()},
         )
+        self.state.organizations |= {name: {} for name in organizations}
         for project in projects:
             self.state.projects[project.name] = StoredProject(project)
         for ref, environment in (environments or {}).items():
@@ -120,6 +122,7 @@ class FakeLagoon:
         self._projects = _Projects(self.state)
         self._environments = _Environments(self.state)
         self._deployments = _Deployments(self.state)
+        self._organizations = _Organizations(self.state)
 
     @property
     def projects(self) -> "_Projects":
@@ -132,6 +135,10 @@ class FakeLagoon:
     @property
     def deployments(self) -> "_Deployments":
         return self._deployments
+
+    @property
+    def organizations(self) -> "_Organizations":
+        return self._organizations
 
     def ping(self) -> None:
         """See `ports.Lagoon.ping`."""
@@ -171,6 +178,10 @@ class _State:
     failing_after: dict[str, list[PortError | None]]
     projects: dict[str, StoredProject] = field(default_factory=dict[str, StoredProject])
     environments: list[StoredEnvironment] = field(default_factory=list[StoredEnvironment])
+    organizations: dict[str, dict[str, EnvVariable]] = field(
+        default_factory=dict[str, dict[str, EnvVariable]]
+    )
+    """Their variables, by name; those that a test names in `organizations=`."""
     builds: list[StoredBuild] = field(default_factory=list[StoredBuild])
     ids: Iterator[int] = field(default_factory=lambda: count(1))
     shows_builds_after: timedelta = timedelta(0)
@@ -406,3 +417,30 @@ class _Deployments:
             stored = StoredEnvironment(project.id, made)
             self._state.environments.append(stored)
             return stored
+
+
+class _Organizations:
+    def __init__(self, state: _State) -> None:
+        self._state = state
+
+    def set_organization_variables(
+        self, organization: str, variables: Sequence[EnvVariable]
+    ) -> None:
+        with self._state.call(
+            "set_organization_variables", organization=organization, variables=tuple(variables)
+        ):
+            held = self._held(organization)
+            held.update({variable.name: variable for variable in variables})
+
+    def delete_organization_variables(self, organization: str, names: Collection[str]) -> None:
+        with self._state.call(
+            "delete_organization_variables", organization=organization, names=frozenset(names)
+        ):
+            held = self._held(organization)
+            for name in names:
+                held.pop(name, None)
+
+    def _held(self, organization: str) -> dict[str, EnvVariable]:
+        if organization not in self._state.organizations:
+            raise NotFoundError(f"There is no organization {organization}.")
+        return self._state.organizations[organization]

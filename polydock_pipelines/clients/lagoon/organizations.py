@@ -1,18 +1,20 @@
-"""What `polydock doctor` asks: Lagoon's version, who we are, what the organization allows."""
+"""Organizations: their variables; and what `polydock doctor` asks of them, of Lagoon and of us."""
 
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from gql import gql
 from pydantic import BaseModel, Field, JsonValue, TypeAdapter, ValidationError
 
-from polydock_pipelines.clients.lagoon.documents import Operation
+from polydock_pipelines.clients.lagoon.documents import Aliased, Operation
 from polydock_pipelines.clients.lagoon.errors import (
     LagoonError,
     LagoonNotFoundError,
     LagoonRefusedError,
 )
-from polydock_pipelines.clients.lagoon.faults import HIDDEN, PERMISSION, Rule
+from polydock_pipelines.clients.lagoon.faults import HIDDEN, MISSING_ROW, PERMISSION, Rule
 from polydock_pipelines.clients.lagoon.transport import Transport
+from polydock_pipelines.lifecycle.instance import EnvVariable
 
 
 @dataclass(frozen=True)
@@ -63,7 +65,7 @@ class _OrganizationNode(BaseModel):
 
 
 class OrganizationsClient:
-    """Reads about ourselves and our organization."""
+    """`ports.LagoonOrganizations`, and reads about ourselves and our organization."""
 
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
@@ -92,6 +94,27 @@ class OrganizationsClient:
         if node is None:
             raise LagoonNotFoundError(f"There is no organization {organization_id} in Lagoon.")
         return _organization(node, what)
+
+    def set_organization_variables(
+        self, organization: str, variables: Sequence[EnvVariable]
+    ) -> None:
+        """Create or update variables of an organization, by its name."""
+        items = [
+            {
+                "organization": organization,
+                "name": variable.name,
+                "value": variable.value,
+                "scope": variable.scope.value,
+            }
+            for variable in variables
+        ]
+        self._transport.each(SET_VARIABLES, items, f"variables of {organization}", "name")
+
+    def delete_organization_variables(self, organization: str, names: Collection[str]) -> None:
+        """Delete variables of an organization; Lagoon says `success` for missing ones too."""
+        items = [{"organization": organization, "name": name} for name in sorted(names)]
+        what = f"removal of variables of {organization}"
+        self._transport.each(DELETE_VARIABLES, items, what, "name")
 
     def is_organization_owner(self, organization_id: int) -> bool | None:
         """Say whether the calling user may create projects there, as far as Lagoon tells.
@@ -163,5 +186,34 @@ ORGANIZATION_BY_ID = Operation(
 ORGANIZATION_OWNERS = Operation(
     gql("query OrganizationOwners($id: Int!) { organizationById(id: $id) { owners { id } } }"),
     rules=(_HIDDEN_ORGANIZATION,),
+    is_safe_twice=True,
+)
+
+_VARIABLE_RULES = (
+    Rule(
+        f"{MISSING_ROW}|{HIDDEN}",
+        LagoonNotFoundError,
+        "The organization does not exist, or the user of our Lagoon token may not see it.",
+    ),
+)
+SET_VARIABLES = Aliased(
+    "mutation",
+    """addOrUpdateEnvVariableByName(
+      input: {organization: $organization, name: $name, value: $value, scope: $scope}
+    ) { id }""",
+    {
+        "organization": "String!",
+        "name": "String!",
+        "value": "String!",
+        "scope": "EnvVariableScope!",
+    },
+    rules=_VARIABLE_RULES,
+    is_safe_twice=True,
+)
+DELETE_VARIABLES = Aliased(
+    "mutation",
+    "deleteEnvVariableByName(input: {organization: $organization, name: $name})",
+    {"organization": "String!", "name": "String!"},
+    rules=_VARIABLE_RULES,
     is_safe_twice=True,
 )

@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from gql import gql
 from pydantic import BaseModel, Field, JsonValue, ValidationError
 
-from polydock_pipelines.clients.lagoon.documents import Aliased, Operation, batches
+from polydock_pipelines.clients.lagoon.documents import Aliased, Operation
 from polydock_pipelines.clients.lagoon.errors import (
     LagoonAlreadyExistsError,
     LagoonDeniedError,
@@ -14,7 +14,7 @@ from polydock_pipelines.clients.lagoon.errors import (
     LagoonNotFoundError,
     LagoonRefusedError,
 )
-from polydock_pipelines.clients.lagoon.faults import HIDDEN, MISSING_ROW, PERMISSION, Rule, error_of
+from polydock_pipelines.clients.lagoon.faults import HIDDEN, MISSING_ROW, PERMISSION, Rule
 from polydock_pipelines.clients.lagoon.transport import Transport
 from polydock_pipelines.lifecycle.instance import EnvVariable
 from polydock_pipelines.ports import NewProject, Project
@@ -86,12 +86,16 @@ class ProjectsClient:
             }
             for variable in variables
         ]
-        self._each(ADD_OR_UPDATE_ENV_VARIABLE_BY_NAME, items, f"variables of {project}", "name")
+        self._transport.each(
+            ADD_OR_UPDATE_ENV_VARIABLE_BY_NAME, items, f"variables of {project}", "name"
+        )
 
     def delete_variables(self, project: str, names: Collection[str]) -> None:
         """Delete variables; Lagoon says `success` for missing ones too."""
         items = [{"project": project, "name": name} for name in sorted(names)]
-        self._each(DELETE_ENV_VARIABLE_BY_NAME, items, f"removal of variables of {project}", "name")
+        self._transport.each(
+            DELETE_ENV_VARIABLE_BY_NAME, items, f"removal of variables of {project}", "name"
+        )
 
     def update_project_metadata(self, project_id: int, metadata: Mapping[str, str]) -> None:
         """Set metadata keys; empty values are left out, Lagoon refuses them.
@@ -104,7 +108,9 @@ class ProjectsClient:
             for key, value in metadata.items()
             if value
         ]
-        self._each(UPDATE_PROJECT_METADATA, items, f"metadata of project {project_id}", "key")
+        self._transport.each(
+            UPDATE_PROJECT_METADATA, items, f"metadata of project {project_id}", "key"
+        )
 
     def delete_project(self, name: str) -> None:
         """Delete a project without environments; LagoonNotFoundError when it is gone."""
@@ -112,20 +118,6 @@ class ProjectsClient:
         values = {"project": name}
         if self._transport.field(DELETE_PROJECT, "deleteProject", values, what=what) != "success":
             raise LagoonError(f"Lagoon answered {what} with something other than success.")
-
-    def _each(
-        self, aliased: Aliased, items: Sequence[Mapping[str, object]], what: str, naming: str
-    ) -> None:
-        """Run *aliased* for each item; an error names the item by its variable *naming*."""
-        for batch in batches(aliased, items):
-            data, faults = self._transport.answer(batch.operation, batch.values, what=what)
-            if faults:
-                index = batch.index_of(faults[0].path)
-                at = "" if index is None else f" (at {items[index][naming]})"
-                raise error_of(faults, aliased.rules, f"{what}{at}")
-            bad = [text for text in data.values() if isinstance(text, str) and text != "success"]
-            if bad:
-                raise LagoonError(f"Lagoon answered {what} with something other than success.")
 
 
 def _add_project_input(new: NewProject) -> dict[str, object]:

@@ -5,7 +5,7 @@ which is the only thing that tells an expired token from a refusal.
 """
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from http import HTTPStatus
 from typing import Protocol
@@ -14,7 +14,7 @@ import httpx
 import stamina
 from pydantic import BaseModel, Field, JsonValue, ValidationError
 
-from polydock_pipelines.clients.lagoon.documents import Operation, encode
+from polydock_pipelines.clients.lagoon.documents import Aliased, Operation, batches, encode
 from polydock_pipelines.clients.lagoon.errors import (
     LagoonAuthError,
     LagoonError,
@@ -126,6 +126,20 @@ class Transport:
         if envelope.data is None and not (faults and httpx.codes.is_success(reply.status)):
             raise _without_data(reply.status, faults, what)
         return envelope.data or {}, faults
+
+    def each(
+        self, aliased: Aliased, items: Sequence[Mapping[str, object]], what: str, naming: str
+    ) -> None:
+        """Run *aliased* for each item; an error names the item by its variable *naming*."""
+        for batch in batches(aliased, items):
+            data, faults = self.answer(batch.operation, batch.values, what=what)
+            if faults:
+                index = batch.index_of(faults[0].path)
+                at = "" if index is None else f" (at {items[index][naming]})"
+                raise error_of(faults, aliased.rules, f"{what}{at}")
+            bad = [text for text in data.values() if isinstance(text, str) and text != "success"]
+            if bad:
+                raise LagoonError(f"Lagoon answered {what} with something other than success.")
 
     def close(self) -> None:
         """Close the connections."""

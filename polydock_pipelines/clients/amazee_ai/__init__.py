@@ -1,0 +1,1 @@
+"""amazee.ai's backend: users, private keys and teams over its REST API."""
