@@ -40,8 +40,9 @@ format: install  ## let ruff write
 	@$(BIN)/ruff check --fix-only --quiet .
 	@$(BIN)/ruff format .
 
-docs: install  ## draw docs/lifecycle.md, docs/bad-days.md and README's settings from the code
+docs: install  ## draw docs/lifecycle.md, docs/app-types.md, docs/bad-days.md and README's settings from the code
 	@$(BIN)/python -m polydock_pipelines.lifecycle.drawing > docs/lifecycle.md
+	@$(BIN)/python -m polydock_pipelines.apps.drawing > docs/app-types.md
 	@$(BIN)/python -m tests.baddays.drawing > docs/bad-days.md
 	@$(BIN)/python -m polydock_pipelines.cli.settings_table README.md
 

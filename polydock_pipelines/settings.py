@@ -99,6 +99,23 @@ class Settings(BaseSettings):
         validation_alias="LAGOON_SSH_KNOWN_HOSTS",
         description="Host keys we trust; default: the stand-in's, in the home",
     )
+    amazee_ai_base_url: str = Field(
+        "http://127.0.0.1:9000/amazee-ai",
+        validation_alias="AMAZEE_AI_BASE_URL",
+        description="amazee.ai's backend, which makes AI credentials; the default is the local "
+        "stand-in",
+    )
+    amazee_ai_token: SecretStr | None = Field(
+        None,
+        validation_alias="AMAZEE_AI_TOKEN",
+        description="An API token of an administrator there",
+    )
+    amazee_ai_token_file: Path | None = Field(
+        None,
+        validation_alias="AMAZEE_AI_TOKEN_FILE",
+        description="A file with that token, read anew for each run; default: the stand-in's, in "
+        "the home",
+    )
     smtp_url: str = Field(
         "smtp://127.0.0.1:9025",
         validation_alias="SMTP_URL",
@@ -185,11 +202,18 @@ class Settings(BaseSettings):
             raise ValueError("expected postgresql+psycopg2://… or sqlite:///FILE")
         return value
 
-    @field_validator("public_url", "dagster_url", "lagoon_api_url")
+    @field_validator("public_url", "dagster_url", "lagoon_api_url", "amazee_ai_base_url")
     @classmethod
     def _a_web_address(cls, value: str) -> str:
         if not (value.startswith(("http://", "https://")) and _has_host(value)):
             raise ValueError("expected http://HOST:PORT/PATH or https://…")
+        return value
+
+    @field_validator("amazee_ai_base_url")
+    @classmethod
+    def _without_credentials(cls, value: str) -> str:
+        if "@" in urlsplit(value).netloc:
+            raise ValueError("expected no user or password in it; set AMAZEE_AI_TOKEN_FILE")
         return value
 
     @field_validator("smtp_url")
@@ -230,6 +254,11 @@ class Settings(BaseSettings):
     def ssh_known_hosts(self) -> Path:
         """Return the file of host keys we trust."""
         return self.lagoon_ssh_known_hosts or self.simulator_home / "known_hosts"
+
+    @property
+    def ai_token_file(self) -> Path:
+        """Return the file that holds our token at amazee.ai."""
+        return self.amazee_ai_token_file or self.simulator_home / "amazee-ai.token"
 
     def make_clock(self) -> Clock:
         """Return the clock; a shifted one only beside the local stand-in."""

@@ -3,6 +3,7 @@
 import functools
 import hashlib
 import logging
+import ssl
 from collections.abc import Callable, Generator
 from contextlib import contextmanager, suppress
 from datetime import timedelta
@@ -12,6 +13,8 @@ from tempfile import NamedTemporaryFile
 import httpx
 import stamina.instrumentation
 
+from polydock_pipelines.clients.amazee_ai.client import AmazeeAiClient
+from polydock_pipelines.clients.amazee_ai.errors import AmazeeAiAuthError
 from polydock_pipelines.clients.dagster import DagsterLauncher
 from polydock_pipelines.clients.keys import public_key_of
 from polydock_pipelines.clients.lagoon.client import LagoonClient
@@ -28,6 +31,7 @@ from polydock_pipelines.db.leases import Book
 from polydock_pipelines.db.vault import Vault, new_key
 from polydock_pipelines.lifecycle.secret import Secret
 from polydock_pipelines.ports import Clock, Lagoon, Ports, Shell
+from polydock_pipelines.ports.amazee_ai import AmazeeAi
 from polydock_pipelines.settings import Settings, SettingsError, settings
 
 KEY_FILE = "secret.key"
@@ -81,10 +85,11 @@ def open_book(database: Database, chosen: Settings | None = None) -> Book:
 
 
 def credential_of(chosen: Settings) -> str:
-    """Return a fingerprint of how we come to Lagoon: another one meets closed circuits."""
+    """Return a fingerprint of how we come to the outside: another one meets closed circuits."""
     token = chosen.lagoon_token.get_secret_value() if chosen.lagoon_token else ""
     ssh = (chosen.lagoon_ssh_host, chosen.lagoon_ssh_port, chosen.lagoon_ssh_user)
-    known = "|".join(map(str, (chosen.lagoon_api_url, token, *ssh, chosen.ssh_key_file)))
+    ai = (chosen.amazee_ai_base_url, _ai_token_text(chosen))
+    known = "|".join(map(str, (chosen.lagoon_api_url, token, *ssh, chosen.ssh_key_file, *ai)))
     return hashlib.sha256(known.encode()).hexdigest()[:12]
 
 
@@ -105,10 +110,17 @@ def _ssh_token(identity: SshIdentity, clock: Clock, host: str, port: int, user: 
     return SshToken(identity, clock, host=host, port=port, user=user)
 
 
+@functools.cache
+def _certificates() -> ssl.SSLContext:
+    """Return the certificates that we trust; loading them costs more than a request does."""
+    return httpx.create_ssl_context()
+
+
 def quiet_libraries() -> None:
     """Let libraries speak through our errors only: they would log each retry and connection."""
     stamina.instrumentation.set_on_retry_hooks([])
     logging.getLogger("asyncssh").setLevel(logging.WARNING)
+    logging.getLogger("httpx").setLevel(logging.WARNING)  # it logs whole URLs, addresses in them
 
 
 @contextmanager
@@ -118,7 +130,9 @@ def open_lagoon(chosen: Settings | None = None) -> Generator[LagoonClient]:
     quiet_libraries()
     tokens = _tokens(chosen, chosen.make_clock())
     with _paced(chosen) as pace:
-        client = LagoonClient(httpx.Client(), chosen.lagoon_api_url, tokens, pace=pace)
+        client = LagoonClient(
+            httpx.Client(verify=_certificates()), chosen.lagoon_api_url, tokens, pace=pace
+        )
         try:
             yield client
         finally:
@@ -143,21 +157,60 @@ def _paced(chosen: Settings) -> Generator[Callable[[], None]]:
         database.close()
 
 
+def _ai_token_text(chosen: Settings) -> str:
+    """Return our token at amazee.ai; empty when there is none."""
+    if chosen.amazee_ai_token is not None:
+        return chosen.amazee_ai_token.get_secret_value()
+    with suppress(OSError, UnicodeDecodeError):
+        return chosen.ai_token_file.read_text().strip()
+    return ""
+
+
+def _ai_token(chosen: Settings) -> Secret:
+    text = _ai_token_text(chosen)
+    if not text:
+        raise AmazeeAiAuthError(
+            f"There is no token for amazee.ai: {chosen.ai_token_file} cannot be read or is empty. "
+            "Set AMAZEE_AI_TOKEN_FILE or AMAZEE_AI_TOKEN."
+        )
+    return Secret(text)
+
+
+@contextmanager
+def open_amazee_ai(chosen: Settings | None = None) -> Generator[AmazeeAiClient]:
+    """Open a client of the configured amazee.ai; nothing is asked yet."""
+    chosen = chosen or settings()
+    quiet_libraries()
+    http = httpx.Client(verify=_certificates())
+    client = AmazeeAiClient(http, chosen.amazee_ai_base_url, lambda: _ai_token(chosen))
+    try:
+        yield client
+    finally:
+        client.close()
+
+
 def open_shell(chosen: Settings | None = None) -> SshShell:
     """Return a shell that reaches environments over SSH."""
     chosen = chosen or settings()
     return SshShell(_identity(chosen), host=chosen.lagoon_ssh_host, port=chosen.lagoon_ssh_port)
 
 
-def make_ports(lagoon: Lagoon, shell: Shell, chosen: Settings | None = None) -> Ports:
+def make_ports(
+    lagoon: Lagoon, shell: Shell, amazee_ai: AmazeeAi, chosen: Settings | None = None
+) -> Ports:
     """Return the ports that steps get."""
-    chosen = chosen or settings()
-    return Ports(lagoon=lagoon, shell=shell, clock=chosen.make_clock(), public_key_of=public_key_of)
+    return Ports(
+        lagoon=lagoon,
+        shell=shell,
+        amazee_ai=amazee_ai,
+        clock=(chosen or settings()).make_clock(),
+        public_key_of=public_key_of,
+    )
 
 
 @contextmanager
 def open_launcher(chosen: Settings | None = None) -> Generator[DagsterLauncher]:
     """Open a client of the configured Dagster webserver."""
     chosen = chosen or settings()
-    with httpx.Client() as http:
+    with httpx.Client(verify=_certificates()) as http:
         yield DagsterLauncher(http, chosen.dagster_url)

@@ -14,11 +14,14 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
+from polydock_pipelines.apps.registry import APP_TYPES
 from polydock_pipelines.db import places
 from polydock_pipelines.db.database import Database
+from polydock_pipelines.db.fields import write_field
 from polydock_pipelines.db.leases import Book
 from polydock_pipelines.db.models.instances import AppInstance
 from polydock_pipelines.db.models.offers import (
+    FieldValue,
     ProductType,
     Store,
     StoreApp,
@@ -127,6 +130,16 @@ def make_store_app(
         )
     session.flush()
     return app
+
+
+def make_fields(session: Session, app: StoreApp, fields: Mapping[str, str]) -> None:
+    """Fill fields that the app's type declares, which says which of them are secret."""
+    declared = {one.name: one for one in APP_TYPES[app.app_type].store_fields}
+    for name, value in fields.items():
+        row = FieldValue(owner_type="store_app", owner_id=app.id, name=name)
+        write_field(row, Secret(value) if declared[name].is_secret else value, VAULT)
+        session.add(row)
+    session.flush()
 
 
 def make_user(session: Session, email: str | None = None, **changes: Any) -> User:

@@ -6,9 +6,10 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 
-from polydock_pipelines.actions.endpoints import GuardedShell, note
+from polydock_pipelines.actions.endpoints import GuardedAmazeeAi, GuardedShell, note
 from polydock_pipelines.apps.app_type import AppType
 from polydock_pipelines.apps.registry import APP_TYPES
+from polydock_pipelines.db.circuits import LAGOON
 from polydock_pipelines.db.database import NO_DATABASE
 from polydock_pipelines.db.leases import Book, Held, LeaseJournal, apply, claim, lay_down, set_aside
 from polydock_pipelines.db.vault import VaultError
@@ -24,6 +25,7 @@ from polydock_pipelines.ports import (
     StepPorts,
     ThrottledError,
 )
+from polydock_pipelines.ports.amazee_ai import AMAZEE_AI
 
 ENDPOINT_PAUSE = timedelta(seconds=30)
 DENIED_ATTEMPTS = 3
@@ -110,19 +112,23 @@ def _step(book: Book, ports: Ports, held: Held) -> Outcome | Unreachable | None:
     """Run the step; None when the lease was lost on the way. A bug is not caught: let it be red."""
     instance = held.instance
     app_type: AppType = APP_TYPES[instance.app_type]
+    amazee_ai = GuardedAmazeeAi(ports.amazee_ai, book, instance.id)
     step_ports = StepPorts(
         lagoon=ports.lagoon,
         shell=GuardedShell(ports.shell, book, instance.id, ports.clock),
+        amazee_ai=amazee_ai,
         clock=ports.clock,
         public_key_of=ports.public_key_of,
         journal=LeaseJournal(book, held, ports.clock),
     )
     try:
-        return app_type.steps[instance.stage](instance, step_ports)
+        outcome = app_type.steps[instance.stage](instance, step_ports)
     except StaleLeaseError:
         return None
     except PortError as error:
         return _outcome_of(book, ports, error)
+    amazee_ai.answered(ports.clock.now())
+    return outcome
 
 
 def _outcome_of(book: Book, ports: Ports, error: PortError) -> Failed | Unreachable:
@@ -130,7 +136,8 @@ def _outcome_of(book: Book, ports: Ports, error: PortError) -> Failed | Unreacha
     now = ports.clock.now()
     match error:
         case EndpointError():
-            waits_for = note(book, ports.lagoon, error, now)
+            pings = {LAGOON: ports.lagoon.ping, AMAZEE_AI: ports.amazee_ai.ping}
+            waits_for = note(book, error, now, ping=pings.get(error.endpoint))
             return Unreachable(str(error), now + ENDPOINT_PAUSE, waits_for)
         case ThrottledError():
             return Unreachable(str(error), now + ENDPOINT_PAUSE)

@@ -1,21 +1,25 @@
 """Allocate an instance of a store app to a person, within the caller's transaction."""
 
 import uuid
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from polydock_pipelines.apps.registry import APP_TYPES
 from polydock_pipelines.db.door import Writing, write
+from polydock_pipelines.db.fields import write_field
 from polydock_pipelines.db.models.instances import AppInstance
-from polydock_pipelines.db.models.offers import Store, StoreApp
+from polydock_pipelines.db.models.offers import FieldValue, Store, StoreApp
 from polydock_pipelines.db.models.people import User, UserGroup
 from polydock_pipelines.db.outbox import CREATED, tell_instance
 from polydock_pipelines.db.places import admin_password
 from polydock_pipelines.db.vault import Vault
 from polydock_pipelines.lifecycle import naming
 from polydock_pipelines.lifecycle.naming import Naming
+from polydock_pipelines.lifecycle.secret import Secret
 from polydock_pipelines.lifecycle.status import Resting
 from polydock_pipelines.lifecycle.table import LIFECYCLE
 from polydock_pipelines.lifecycle.transitions import enter
@@ -35,6 +39,8 @@ class Request:
     company: str = ""
     is_trial: bool = True
     wanted_name: str = ""
+    fields: Mapping[str, str] = field(default_factory=dict[str, str], repr=False)
+    """Of the app type, as `lifecycle.fields.taken` has let them through."""
 
 
 def allocate(
@@ -44,10 +50,21 @@ def allocate(
     row = _new_row(session, vault, app, request, now)
     session.add(row)
     session.flush()
+    _write_fields(session, vault, row, request.fields)
     tell_instance(session, row, CREATED, None, now)
     message = f"asked for by {request.group.slug}"
     write(session, row, enter(LIFECYCLE[0].name, now, message=message), Writing(now))
     return row
+
+
+def _write_fields(
+    session: Session, vault: Vault, row: AppInstance, fields: Mapping[str, str]
+) -> None:
+    known = {one.name: one for one in APP_TYPES[row.app_type].instance_fields}
+    for name, value in fields.items():
+        entry = FieldValue(owner_type="app_instance", owner_id=row.id, name=name)
+        write_field(entry, Secret(value) if known[name].is_secret else value, vault)
+        session.add(entry)
 
 
 def _new_row(
@@ -56,7 +73,7 @@ def _new_row(
     store = session.get_one(Store, app.store_id)
     row = AppInstance(
         uuid=str(uuid.uuid4()),
-        name=free_name(session, _naming(store, app), request.wanted_name),
+        name=free_name(session, _naming(store, app, request), request.wanted_name),
         store_app_id=app.id,
         user_group_id=request.group.id,
         app_type=app.app_type,
@@ -84,7 +101,7 @@ def _point(row: AppInstance, store: Store, app: StoreApp) -> None:
     row.git_url, row.branch = app.git_url, app.branch
     row.production_environment, row.auto_idle = app.production_environment, app.auto_idle
     row.organization_id, row.deploy_target_id = store.organization_id, store.deploy_target_id
-    row.group_name = store.group_name
+    row.group_name, row.ai_region_id = store.group_name, store.amazee_ai_region_id
 
 
 def copy_target(session: Session, row: AppInstance) -> None:
@@ -93,13 +110,15 @@ def copy_target(session: Session, row: AppInstance) -> None:
     _point(row, session.get_one(Store, app.store_id), app)
 
 
-def _naming(store: Store, app: StoreApp) -> Naming:
+def _naming(store: Store, app: StoreApp, request: Request) -> Naming:
+    app_type = APP_TYPES[app.app_type]
     return Naming(
         store_prefix=store.project_prefix,
         app_prefix=app.naming.get("prefix") or "",
-        adjectives=app.naming.get("adjectives") or (),
-        nouns=app.naming.get("nouns") or (),
+        adjectives=app.naming.get("adjectives") or app_type.adjectives,
+        nouns=app.naming.get("nouns") or app_type.nouns,
         is_custom=app.naming.get("mode") == "custom",
+        company=request.company if app_type.is_named_after_company else "",
     )
 
 

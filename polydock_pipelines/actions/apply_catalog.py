@@ -33,8 +33,10 @@ from polydock_pipelines.catalog.problems import CatalogError, Problem
 from polydock_pipelines.catalog.reading import LoadedStore, read_catalog
 from polydock_pipelines.catalog.shapes import AppEntry, ScriptEntry, StoreEntry, VariableEntry
 from polydock_pipelines.db.database import Database
-from polydock_pipelines.db.loading import open_variable
+from polydock_pipelines.db.fields import write_field
+from polydock_pipelines.db.loading import open_field, open_variable
 from polydock_pipelines.db.models.offers import (
+    FieldValue,
     ProductType,
     Store,
     StoreApp,
@@ -158,6 +160,7 @@ class _Apply:
         self._have_id(row)
         self._scripts(row.id, name, entry.scripts.by_stage())
         self._variables("store_app", row.id, name, entry.variables)
+        self._fields(row.id, name, entry.fields)
         self._date(row, f"app {name}", before)
 
     def _new_app(self, store: Store, entry: AppEntry) -> StoreApp:
@@ -165,7 +168,6 @@ class _Apply:
             store_id=store.id,
             key=entry.key,
             uuid=entry.uuid or app_uuid(store.key, entry.key),
-            fields={},
             created_at=self.now,
             updated_at=self.now,
         )
@@ -224,6 +226,25 @@ class _Apply:
         for gone, row in stored.items():
             self._remove(row, "variable", f"{name} {gone}")
 
+    def _fields(self, app_id: int, name: str, wanted: Mapping[str, str | Secret]) -> None:
+        rows = self.session.scalars(
+            select(FieldValue).where(
+                FieldValue.owner_type == "store_app", FieldValue.owner_id == app_id
+            )
+        )
+        stored = {row.name: row for row in rows}
+        for field_name, value in wanted.items():
+            row = stored.pop(field_name, None)
+            is_new = row is None
+            row = row or FieldValue(owner_type="store_app", owner_id=app_id, name=field_name)
+            changes = () if is_new else _field_changes(row, value, open_field(row, self.vault))
+            if is_new or changes:
+                write_field(row, value, self.vault)
+                self.session.add(row)
+            self._note("field", f"{name} {field_name}", changes, is_new=is_new)
+        for gone, row in stored.items():
+            self._remove(row, "field", f"{name} {gone}")
+
     def _write_variable(self, row: Variable, entry: VariableEntry) -> None:
         place, value = variable_value(row), entry.value
         row.scope, row.is_secret = entry.scope.upper(), entry.secret
@@ -242,7 +263,7 @@ class _Apply:
         elif fields:
             self.diff.changes.append(CatalogChange(Action.CHANGED, what, name, fields))
 
-    def _remove(self, row: StoreAppScript | Variable, what: str, name: str) -> None:
+    def _remove(self, row: StoreAppScript | Variable | FieldValue, what: str, name: str) -> None:
         self.session.delete(row)
         self.diff.changes.append(CatalogChange(Action.REMOVED, what, name))
 
@@ -296,3 +317,16 @@ def _variable_changes(
     if row.is_secret or entry.secret:
         return (*fields, FieldChange("value", is_secret=True))
     return (*fields, FieldChange("value", value.reveal(), entry.value.reveal()))
+
+
+def _field_changes(
+    row: FieldValue, wanted: str | Secret, stored: Secret
+) -> tuple[FieldChange, ...]:
+    """Return what differs from the stored field; values only when neither is a secret."""
+    is_secret = isinstance(wanted, Secret)
+    value = wanted.reveal() if isinstance(wanted, Secret) else wanted
+    if (row.is_secret, stored.reveal()) == (is_secret, value):
+        return ()
+    if row.is_secret or is_secret:
+        return (FieldChange("value", is_secret=True),)
+    return (FieldChange("value", stored.reveal(), value),)

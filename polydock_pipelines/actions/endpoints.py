@@ -4,6 +4,7 @@ What opens a circuit is not one lost answer but an endpoint that does not answer
 question either. So a request that fails for one instance only holds back nobody else.
 """
 
+from collections.abc import Callable
 from datetime import datetime
 
 from polydock_pipelines.db.circuits import (
@@ -18,11 +19,24 @@ from polydock_pipelines.db.circuits import (
 )
 from polydock_pipelines.db.leases import Book
 from polydock_pipelines.ports import Clock, CommandResult, Container, EndpointError, Lagoon, Shell
+from polydock_pipelines.ports.amazee_ai import (
+    AMAZEE_AI,
+    AiKeys,
+    AiRegion,
+    AiTeams,
+    AiUsers,
+    AmazeeAi,
+)
 
 
-def note(book: Book, lagoon: Lagoon, error: EndpointError, now: datetime) -> str | None:
-    """Open the circuit of the endpoint that *error* speaks of; None when it answers after all."""
-    if error.endpoint == LAGOON and not _is_open(book, LAGOON) and _answers(lagoon):
+def note(
+    book: Book, error: EndpointError, now: datetime, *, ping: Callable[[], None] | None
+) -> str | None:
+    """Open the circuit of the endpoint that *error* speaks of; None when it answers after all.
+
+    *ping* asks that endpoint the simplest question; None: there is none to ask.
+    """
+    if ping is not None and not _is_open(book, error.endpoint) and _answers(ping):
         return None
     open_circuit(book.db, error.endpoint, book.credential, str(error), now)
     return error.endpoint
@@ -36,7 +50,7 @@ def lagoon_away(book: Book, lagoon: Lagoon, now: datetime) -> str:
     gone = _find(book, LAGOON)
     if gone is None:
         return ""
-    if take_probe(book.db, LAGOON, book.credential, now) and _answers(lagoon):
+    if take_probe(book.db, LAGOON, book.credential, now) and _answers(lagoon.ping):
         close_circuit(book.db, LAGOON, book.credential, now)
         return ""
     return gone.sentence()
@@ -50,9 +64,9 @@ def probe_others(book: Book, now: datetime) -> None:
         grant_probe(book.db, endpoint, book.credential, now)
 
 
-def _answers(lagoon: Lagoon) -> bool:
+def _answers(ping: Callable[[], None]) -> bool:
     try:
-        lagoon.ping()
+        ping()
     except EndpointError:
         return False
     return True
@@ -89,3 +103,54 @@ class GuardedShell:
         result = self._shell.run(at, script)
         close_circuit(book.db, endpoint, book.credential, self._clock.now())
         return result
+
+
+class GuardedAmazeeAi:
+    """An amazee.ai that is not asked while it is away, unless this instance is its probe."""
+
+    def __init__(self, ai: AmazeeAi, book: Book, instance_id: int) -> None:
+        self._ai = ai
+        self._book = book
+        self._instance_id = instance_id
+        self._is_let_through = False
+
+    def _let_through(self) -> AmazeeAi:
+        """Return what is guarded; looks once a step whether it may be asked."""
+        if not self._is_let_through:
+            reason = barred(self._book.db, AMAZEE_AI, self._book.credential, self._instance_id)
+            if reason:
+                raise EndpointError(reason, endpoint=AMAZEE_AI)
+            self._is_let_through = True
+        return self._ai
+
+    def answered(self, now: datetime) -> None:
+        """Note that it is back, if it was asked at all and did not fail."""
+        if self._is_let_through:
+            close_circuit(self._book.db, AMAZEE_AI, self._book.credential, now)
+
+    def ping(self) -> None:
+        """See `ports.AmazeeAi.ping`."""
+        self._let_through().ping()
+
+    def check(self) -> None:
+        """See `ports.AmazeeAi.check`."""
+        self._let_through().check()
+
+    def region(self, region_id: int) -> AiRegion:
+        """See `ports.AmazeeAi.region`."""
+        return self._let_through().region(region_id)
+
+    @property
+    def users(self) -> AiUsers:
+        """See `ports.AmazeeAi.users`."""
+        return self._let_through().users
+
+    @property
+    def keys(self) -> AiKeys:
+        """See `ports.AmazeeAi.keys`."""
+        return self._let_through().keys
+
+    @property
+    def teams(self) -> AiTeams:
+        """See `ports.AmazeeAi.teams`."""
+        return self._let_through().teams

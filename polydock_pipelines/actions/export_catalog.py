@@ -8,10 +8,11 @@ from sqlalchemy.orm import Session
 
 from polydock_pipelines.catalog.columns import APP_COLUMNS, SCRIPT_COLUMNS, STORE_COLUMNS
 from polydock_pipelines.catalog.diff import Plain
-from polydock_pipelines.catalog.references import deploy_key_name, variable_env_name
+from polydock_pipelines.catalog.references import deploy_key_name, field_env_name, variable_env_name
 from polydock_pipelines.catalog.shapes import SCRIPT_STAGES
 from polydock_pipelines.db.database import Database
 from polydock_pipelines.db.models.offers import (
+    FieldValue,
     ProductType,
     Store,
     StoreApp,
@@ -44,6 +45,11 @@ class _Export:
         for variable in session.scalars(select(Variable).order_by(Variable.id)):
             self._variables[variable.owner_type, variable.owner_id].append(variable)
 
+        self._fields = defaultdict[int, list[FieldValue]](list)
+        chosen = select(FieldValue).where(FieldValue.owner_type == "store_app")
+        for field in session.scalars(chosen.order_by(FieldValue.id)):
+            self._fields[field.owner_id].append(field)
+
     def stores(self) -> list[Plain]:
         """Return the stores, by key."""
         return [self._store(row) for row in self._stores]
@@ -70,6 +76,7 @@ class _Export:
             "key": row.key,
             "uuid": row.uuid,
             **_nested(values),
+            **_unless_empty("fields", _fields(self._fields[row.id], store.key, row.key)),
             **_unless_empty("scripts", _scripts(self._scripts[row.id])),
             **_unless_empty("variables", [_variable(v, store.key, row.key) for v in variables]),
         }
@@ -125,4 +132,11 @@ def _variable(row: Variable, store: str, app: str | None) -> dict[str, Plain]:
         "value": secret if row.is_secret else row.value,
         "scope": row.scope.lower(),
         **({"secret": True} if row.is_secret else {}),
+    }
+
+
+def _fields(rows: Iterable[FieldValue], store: str, app: str) -> dict[str, Plain]:
+    return {
+        row.name: f"${{{field_env_name(store, app, row.name)}}}" if row.is_secret else row.value
+        for row in rows
     }

@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy import select
 
-from polydock_pipelines.actions.register import RegisterType
+from polydock_pipelines.actions.register import FIELDS_MARK, RegisterType
 from polydock_pipelines.db.database import Database
 from polydock_pipelines.db.models.instances import AppInstance
 from polydock_pipelines.db.models.requests import Registration
@@ -55,7 +55,7 @@ def _line(row: Registration, name: str | None, status: str | None) -> Registrati
         result=_words(row),
         instance=name,
         instance_status=status,
-        request=row.request,
+        request={name: said for name, said in row.request.items() if name != FIELDS_MARK},
         created_at=row.created_at,
     )
 

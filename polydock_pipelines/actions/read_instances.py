@@ -11,8 +11,13 @@ from polydock_pipelines.actions.operate import UnknownInstanceError
 from polydock_pipelines.db.database import Database
 from polydock_pipelines.db.gates import gate_of_all
 from polydock_pipelines.db.leases import is_held
-from polydock_pipelines.db.models.instances import AppInstance, InstanceLog, StatusTransition
-from polydock_pipelines.db.models.offers import Store, StoreApp
+from polydock_pipelines.db.models.instances import (
+    AppInstance,
+    InstanceHolding,
+    InstanceLog,
+    StatusTransition,
+)
+from polydock_pipelines.db.models.offers import FieldValue, Store, StoreApp
 from polydock_pipelines.db.models.operations import Handover
 from polydock_pipelines.db.models.people import UserGroup
 from polydock_pipelines.db.models.requests import Registration
@@ -60,6 +65,20 @@ class LogLine:
 
 
 @dataclass(frozen=True)
+class HoldingLine:
+    """One thing that stands outside because of an instance, or stood."""
+
+    kind: str
+    name: str
+    external_id: int | None
+    region_id: int | None
+    budget_usd: float | None
+    returned_at: datetime | None
+    owed_since: datetime | None
+    problem: str
+
+
+@dataclass(frozen=True)
 class Story:
     """All that is known of one instance."""
 
@@ -68,6 +87,7 @@ class Story:
     stages: list[StageTime]
     runs: list[str]
     transitions: list[tuple[datetime, str | None, str]]
+    holdings: list[HoldingLine] = field(default_factory=list[HoldingLine])
     log: list[LogLine] = field(default_factory=list[LogLine])
 
 
@@ -126,6 +146,7 @@ def tell(db: Database, which: str, now: datetime, *, log_limit: int = 200) -> St
             stages=_stages(moves, now),
             runs=list(dict.fromkeys(runs.values())),
             transitions=[(m.created_at, m.from_status, m.to_status) for m in moves],
+            holdings=_holdings(session, row),
             log=_log(session, row, runs, log_limit),
         )
 
@@ -160,6 +181,7 @@ def _facts(session: Session, row: AppInstance, now: datetime) -> dict[str, objec
         "branch": row.branch,
         "build": f"{row.build_name} ({row.build_status})" if row.build_name else None,
         "namespace": row.namespace,
+        "amazee.ai region": row.ai_region_id,
         "one-time login valid until": row.login_valid_until,
         "generation": row.generation,
         "attempt": row.attempt or None,
@@ -173,7 +195,39 @@ def _facts(session: Session, row: AppInstance, now: datetime) -> dict[str, objec
         "removed": row.removed_at,
         "purge from": row.purge_eligible_at,
     }
-    return {name: value for name, value in facts.items() if value is not None}
+    shown = {name: value for name, value in facts.items() if value is not None}
+    return shown | _fields(session, row)
+
+
+def _fields(session: Session, row: AppInstance) -> dict[str, object]:
+    """Return the fields of its app type that the request filled; no secret's value."""
+    rows = session.scalars(
+        select(FieldValue)
+        .where(FieldValue.owner_type == "app_instance", FieldValue.owner_id == row.id)
+        .order_by(FieldValue.name)
+    )
+    return {f"field {one.name}": "(secret)" if one.is_secret else one.value for one in rows}
+
+
+def _holdings(session: Session, row: AppInstance) -> list[HoldingLine]:
+    rows = session.scalars(
+        select(InstanceHolding)
+        .where(InstanceHolding.instance_id == row.id)
+        .order_by(InstanceHolding.id)
+    )
+    return [
+        HoldingLine(
+            kind=one.kind,
+            name=one.name,
+            external_id=one.external_id,
+            region_id=one.region_id,
+            budget_usd=one.budget_usd,
+            returned_at=one.returned_at,
+            owed_since=one.owed_since,
+            problem=one.problem,
+        )
+        for one in rows
+    ]
 
 
 def _stages(moves: Sequence[StatusTransition], now: datetime) -> list[StageTime]:

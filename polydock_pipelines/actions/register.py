@@ -4,12 +4,14 @@ Nothing can run ahead of it: link, user, group, address and trial flag are there
 sees that something is due.
 """
 
+import json
 import secrets
 import uuid
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
@@ -17,6 +19,7 @@ from sqlalchemy.orm import Session
 
 from polydock_pipelines.actions.allocate import Request, allocate
 from polydock_pipelines.actions.people import find_or_make_user, own_group
+from polydock_pipelines.apps.registry import APP_TYPES
 from polydock_pipelines.db.arrivals import (
     CREATING,
     FAILED_DETAIL,
@@ -26,10 +29,14 @@ from polydock_pipelines.db.arrivals import (
 from polydock_pipelines.db.database import Database
 from polydock_pipelines.db.models.offers import Store, StoreApp
 from polydock_pipelines.db.models.requests import Registration
+from polydock_pipelines.db.vault import Vault
+from polydock_pipelines.lifecycle.fields import taken
 
 TRIES = 5
 """Two signups of one new address at once: the unique address lets one wait and see the other's."""
 
+FIELDS_MARK = "fields_mark"
+"""Tells whether a repeated request says the same in its fields, without keeping what they say."""
 AUP_DETAIL = "You must accept the AUP and Privacy Policy to proceed"
 UNAVAILABLE_DETAIL = "The requested trial is not available"
 ASKED_TO_FAIL = "Registration failed at your request"
@@ -75,6 +82,10 @@ class Signup:
     """What the person said of an unlisted region."""
     project_name: str = ""
     """For apps with custom naming."""
+    fields: Mapping[str, str] = field(default_factory=dict[str, str], repr=False)
+    """What was said for the app type's own fields; those that it does not know are let go."""
+    is_public: bool = True
+    """Whether it came from the street, and not from an operator."""
 
 
 @dataclass(frozen=True)
@@ -100,7 +111,10 @@ def register(
     idempotency_key: str | None = None,
     simulation: Simulation = Simulation.NONE,
 ) -> Registered:
-    """Store a registration and allocate what it asks for. IdempotencyError for a reused key."""
+    """Store a registration and allocate what it asks for.
+
+    IdempotencyError for a reused key; FieldError, with nothing stored, for a field's bad value.
+    """
     for _ in range(TRIES - 1):
         try:
             return _register(db, signup, now, idempotency_key, simulation)
@@ -117,31 +131,51 @@ def _register(
     simulation: Simulation,
 ) -> Registered:
     with db.write() as session:
-        seen = _seen(session, idempotency_key, signup)
+        seen = _seen(session, db.vault, idempotency_key, signup)
         if seen is not None:
             return Registered(seen.uuid, seen.status, is_new=False)
-        row = _new_row(session, signup, idempotency_key, now)
+        row = _new_row(session, db.vault, signup, idempotency_key, now)
         handle = SIMULATED.get(simulation) or HANDLERS[signup.register_type]
         instance_uuid = handle(db, session, row, signup, now)
         return Registered(row.uuid, row.status, is_new=True, instance_uuid=instance_uuid)
 
 
-def _seen(session: Session, key: str | None, signup: Signup) -> Registration | None:
+def _seen(session: Session, vault: Vault, key: str | None, signup: Signup) -> Registration | None:
     if not key:
         return None
     row = session.scalar(select(Registration).where(Registration.idempotency_key == key))
-    if row is not None and row.request != asdict(signup):
+    if row is not None and not _is_same(row, vault, signup):
         raise IdempotencyError("this Idempotency-Key was used for another request")
     return row
 
 
-def _new_row(session: Session, signup: Signup, key: str | None, now: datetime) -> Registration:
+def _is_same(row: Registration, vault: Vault, signup: Signup) -> bool:
+    stored = dict(row.request)
+    mark = stored.pop(FIELDS_MARK, "")
+    is_marked = vault.is_token(_fields_place(signup), mark) if signup.fields else not mark
+    return is_marked and stored == _told(signup)
+
+
+def _told(signup: Signup) -> dict[str, Any]:
+    """Return what is kept of a request in clear: the fields of its app type may be secrets."""
+    kept_out = ("fields", "is_public")
+    return {name: value for name, value in asdict(signup).items() if name not in kept_out}
+
+
+def _fields_place(signup: Signup) -> str:
+    return f"registrations.fields:{json.dumps(dict(signup.fields), sort_keys=True)}"
+
+
+def _new_row(
+    session: Session, vault: Vault, signup: Signup, key: str | None, now: datetime
+) -> Registration:
+    mark = {FIELDS_MARK: vault.token(_fields_place(signup))} if signup.fields else {}
     row = Registration(
         uuid=str(uuid.uuid4()),
         type=signup.register_type.value,
         status="pending",
         email=signup.email,
-        request=asdict(signup),
+        request=_told(signup) | mark,
         message=CREATING,
         idempotency_key=key or None,
         created_at=now,
@@ -194,6 +228,9 @@ def _trial(
         last_name=signup.last_name,
         company=signup.company_name,
         wanted_name=signup.project_name,
+        fields=taken(
+            APP_TYPES[app.app_type].instance_fields, signup.fields, is_public=signup.is_public
+        ),
     )
     instance = allocate(session, db.vault, app, request, now)
     row.user_id, row.user_group_id = user.id, group.id

@@ -30,7 +30,7 @@ def look(book: Book, lagoon: Lagoon, now: datetime) -> Ended:
     try:
         return ended(book, lagoon, now)
     except EndpointError as error:
-        note(book, lagoon, error, now)
+        note(book, error, now, ping=lagoon.ping)
         return Ended(trouble=str(error))
     except PortError as error:
         return Ended(trouble=str(error))

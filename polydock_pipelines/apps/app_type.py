@@ -1,13 +1,24 @@
-"""What an app type is: a key and the step of each stage."""
+"""What an app type is: a key, the step of each stage, the fields it asks for."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from polydock_pipelines.lifecycle.fields import Field
 from polydock_pipelines.lifecycle.instance import Instance
 from polydock_pipelines.lifecycle.outcome import Outcome
 from polydock_pipelines.ports import StepPorts
 
 Step = Callable[[Instance, StepPorts], Outcome]
+
+
+def never(_fields: Mapping[str, str]) -> bool:
+    """Say no, whatever the fields are."""
+    return False
+
+
+def always(_fields: Mapping[str, str]) -> bool:
+    """Say yes, whatever the fields are."""
+    return True
 
 
 @dataclass(frozen=True)
@@ -18,6 +29,17 @@ class AppType:
     """What the catalogue says: `polydock-app`."""
     label: str
     steps: Mapping[str, Step]
+    needs_ai: Callable[[Mapping[str, str]], bool] = never
+    """Whether amazee.ai makes something for it, by the store app's fields."""
+    store_fields: tuple[Field, ...] = ()
+    """What the catalogue may say of an app of this type, beyond the usual."""
+    instance_fields: tuple[Field, ...] = ()
+    """What a request may say of an instance."""
+    adjectives: Sequence[str] = ()
+    """Words for project names, where the catalogue has none; empty: everybody's."""
+    nouns: Sequence[str] = ()
+    is_named_after_company: bool = False
+    """Whether the project's name begins with the person's company, where one is known."""
 
     def variant(self, key: str, label: str, **steps: Step) -> "AppType":
         """Return a type that differs in some steps; underscores stand for the stages' dashes."""

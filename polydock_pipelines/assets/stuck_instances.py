@@ -63,7 +63,7 @@ def _away(book: Book, lagoon: Lagoon, now: datetime) -> str:
     try:
         lagoon.ping()
     except EndpointError as error:
-        note(book, lagoon, error, now)
+        note(book, error, now, ping=lagoon.ping)
         return str(error)
     return ""
 

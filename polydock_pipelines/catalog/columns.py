@@ -30,6 +30,7 @@ APP_COLUMNS = {
     "trial.days": "trial_days",
     "naming": "naming",
     "custom_route": "custom_route",
+    "ai_budget_usd": "ai_budget_usd",
     "mails": "mails",
 }
 SCRIPT_COLUMNS = {"script": "script", "service": "service", "container": "container"}

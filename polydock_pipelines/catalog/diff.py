@@ -9,7 +9,7 @@ LONGEST_SHOWN = 60
 HIDDEN = "(changed)"
 NOTHING = "(nothing)"
 
-Plain = str | int | bool | None | Sequence["Plain"] | Mapping[str, "Plain"]
+Plain = str | int | float | bool | None | Sequence["Plain"] | Mapping[str, "Plain"]
 """What YAML and JSON can say, and what a column of the catalogue's tables holds."""
 
 

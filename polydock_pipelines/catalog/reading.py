@@ -37,6 +37,7 @@ KINDS: Mapping[type, str] = {
 EXPECTED = {
     "string_type": "expected text",
     "int_type": "expected a whole number",
+    "float_type": "expected a number",
     "bool_type": "expected true or false",
     "tuple_type": "expected a list",
     "model_type": "expected a mapping",

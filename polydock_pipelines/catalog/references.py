@@ -72,6 +72,14 @@ def variable_env_name(store: str, app: str | None, variable: str) -> str:
     return f"POLYDOCK_APP_{_upper(store)}__{_upper(app)}__{variable}"
 
 
+def field_env_name(store: str, app: str, field: str) -> str:
+    """Return the environment variable that an export names for a secret field of an app.
+
+    Not that of a variable: an app may well have a field and a variable of one name.
+    """
+    return f"POLYDOCK_FIELD_{_upper(store)}__{_upper(app)}__{field.upper()}"
+
+
 def _upper(key: str) -> str:
     return key.upper().replace("-", "_")
 

@@ -8,7 +8,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, cast
 
 from pydantic import (
     AfterValidator,
@@ -23,6 +23,7 @@ from pydantic import (
 
 from polydock_pipelines.apps.registry import APP_TYPES
 from polydock_pipelines.catalog import references, texts
+from polydock_pipelines.catalog.fields import plain_fields, read_fields
 from polydock_pipelines.catalog.problems import Finding, FindingsError
 from polydock_pipelines.catalog.script_text import fit_to_run, read_script
 from polydock_pipelines.lifecycle.naming import LONGEST
@@ -223,6 +224,10 @@ class AppEntry(Shape):
     naming: NamingEntry = NamingEntry()
     pool_target: Annotated[int, Field(ge=0, le=1000)] = 0
     custom_route: RouteEntry | None = None
+    fields: dict[str, str | InstanceOf[Secret]] = {}
+    """Those that the type declares; secret ones are references to the environment."""
+    ai_budget_usd: Annotated[float, Field(ge=0, le=100_000)] | None = None
+    """What the AI key of each instance may spend a month."""
     scripts: Scripts = Scripts()
     mails: Mails = Mails()
     variables: Variables = ()
@@ -233,6 +238,32 @@ class AppEntry(Shape):
         if value not in APP_TYPES:
             raise ValueError(f"is no app type; expected one of {', '.join(sorted(APP_TYPES))}")
         return value
+
+    @field_validator("fields", mode="before")
+    @classmethod
+    def _declared(cls, value: object, info: ValidationInfo) -> object:
+        app_type = APP_TYPES.get(info.data.get("type", ""))
+        if not isinstance(value, Mapping):
+            return value
+        if app_type is None:
+            return {}  # the type is wrong, and what it would take is not known
+        return read_fields(app_type, cast("Mapping[str, object]", value), _surroundings(info).env)
+
+    @field_validator("ai_budget_usd")
+    @classmethod
+    def _has_a_key(cls, value: float | None, info: ValidationInfo) -> float | None:
+        app_type = APP_TYPES.get(info.data.get("type", ""))
+        fields = info.data.get("fields")  # None: something is wrong with them already
+        if value is None or app_type is None or fields is None:
+            return value
+        if not app_type.needs_ai(plain_fields(fields)):
+            raise ValueError(f"no key is made for an app of the type {app_type.key}")
+        return value
+
+    @property
+    def needs_ai(self) -> bool:
+        """Whether amazee.ai makes something for each instance."""
+        return APP_TYPES[self.type].needs_ai(plain_fields(self.fields))
 
     @field_validator("pool_target")
     @classmethod
@@ -295,6 +326,19 @@ class StoreEntry(Shape):
     amazee_ai_region_id: texts.Identifier | None = None
     variables: Variables = ()
     apps: Annotated[tuple[AppEntry, ...], Field(strict=False)] = ()
+
+    @field_validator("apps")
+    @classmethod
+    def _where_keys_are_made(
+        cls, value: tuple[AppEntry, ...], info: ValidationInfo
+    ) -> tuple[AppEntry, ...]:
+        if info.data.get("amazee_ai_region_id", True) is not None:
+            return value
+        reason = "works with amazee.ai, and its store has no amazee_ai_region_id; expected both"
+        found = [Finding([at, "type"], reason) for at, app in enumerate(value) if app.needs_ai]
+        if found:
+            raise FindingsError(found)
+        return value
 
     @field_validator("apps")
     @classmethod

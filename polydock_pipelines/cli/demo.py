@@ -12,18 +12,29 @@ from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
+from polydock_pipelines.actions.offered import Offered, fields_of, first_trial
 from polydock_pipelines.actions.read_instances import list_instances, tell
-from polydock_pipelines.cli.failing import fail
+from polydock_pipelines.apps.registry import APP_TYPES
+from polydock_pipelines.cli import demo_removal
+from polydock_pipelines.cli.demo_removal import DemoError, progress
+from polydock_pipelines.cli.failing import BAD_USAGE, fail
 from polydock_pipelines.cli.output import sentences
 from polydock_pipelines.cli.ports import IntakePort, SimulatorPort, SmtpPort, SshPort, WebserverPort
 from polydock_pipelines.cli.running import Running, running, tell_where, terminate, until_stopped
 from polydock_pipelines.cli.stack import Ports, StackError
 from polydock_pipelines.db.database import Database
-from polydock_pipelines.lifecycle.table import FAILED, LIFECYCLE, Kind
+from polydock_pipelines.intake.schemas import FIELD_PREFIX
+from polydock_pipelines.lifecycle.table import LIFECYCLE, Kind
 from polydock_pipelines.wiring import open_database
 
 WAY = tuple(s for s in LIFECYCLE if s.kind in (Kind.PROVISION, Kind.ACTIVATE))
 AT_LEAST_S = 180.0
+EXAMPLES = {
+    "llm_key": "sk-the-demo-has-no-real-key",
+    "llm_url": "https://llm.example.com",
+    "openclaw_default_model": "chat",
+}
+"""What the demo's people say in the fields of an app's type."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +47,10 @@ class Signed:
 
 def demo(
     signups: Annotated[int, typer.Option(min=1, max=2000, help="How many people.")] = 1,
+    app_type: Annotated[
+        str,
+        typer.Option("--app", help="An app of this type, from the signup to its removal."),
+    ] = "",
     keep: Annotated[bool, typer.Option("--keep", help="Leave everything running.")] = False,
     port: WebserverPort = 3000,
     intake_port: IntakePort = 8080,
@@ -43,7 +58,13 @@ def demo(
     ssh_port: SshPort = 9022,
     smtp_port: SmtpPort = 9025,
 ) -> None:
-    """Start the stack, sign people up, and follow them to their login URLs."""
+    """Start the stack, sign people up, and follow them to their login URLs.
+
+    With --app on to the removal of their trials.
+    """
+    if app_type and app_type not in APP_TYPES:
+        known = ", ".join(sorted(APP_TYPES))
+        fail(f"{app_type!r} is no app type; there are {known}", BAD_USAGE)
     signal.signal(signal.SIGTERM, terminate)
     ports = Ports(port, intake_port, simulator_port, ssh_port, smtp_port)
     sys.stdout.write("Polydock demo, on a local stand-in for Lagoon. Starting the stack …\n")
@@ -51,7 +72,7 @@ def demo(
     try:
         with sentences(), running(ports, simulate=True) as run:
             tell_where(run)
-            _play(run, signups)
+            _play(run, signups, app_type)
             if keep:
                 sys.stdout.write("\nLeft running; Ctrl-C stops it.\n")
                 sys.stdout.flush()
@@ -62,39 +83,40 @@ def demo(
         sys.stdout.write("Stopped.\n")
 
 
-class DemoError(Exception):
-    """The demo did not reach its end; the text says where to look."""
-
-
-def _play(run: Running, signups: int) -> None:
-    app = _first_trial(run)
-    sys.stdout.write(f"\nSigning up {signups} for {app['label']} over HTTP …\n")
-    signed = [_sign_up(run, app["uuid"], number) for number in range(1, signups + 1)]
+def _play(run: Running, signups: int, app_type: str) -> None:
     database = open_database(run.settings)
     try:
+        app = first_trial(database, app_type)
+        if app is None:
+            raise DemoError(
+                f"no app {f'of the type {app_type} ' if app_type else ''}can be tried; see "
+                "`polydock catalog apply catalog/example.yaml`"
+            )
+        sys.stdout.write(f"\nSigning up {signups} for {app.name} over HTTP …\n")
+        signed = [_sign_up(run, app, number) for number in range(1, signups + 1)]
         _follow(run, database, signed)
         if len(signed) == 1:
             _tell_login(run, database, signed[0])
+        if app_type:
+            demo_removal.play(run, database, [_project(run, one.uuid) for one in signed])
     finally:
         database.close()
 
 
-def _first_trial(run: Running) -> dict[str, str]:
-    answer = httpx.get(f"{run.intake}/api/regions", timeout=10).json()
-    offers = [app for region in answer["data"]["regions"] for app in region["apps"]]
-    if not offers:
-        raise DemoError("no app can be tried; see `polydock catalog apply catalog/example.yaml`")
-    return offers[0]
+def _project(run: Running, uuid: str) -> str:
+    return _registration(run, uuid)["result_data"]["lagoon_project_name"]
 
 
-def _sign_up(run: Running, app: str, number: int) -> Signed:
+def _sign_up(run: Running, app: Offered, number: int) -> Signed:
+    examples = {field.name: EXAMPLES.get(field.name, "") for field in fields_of(app)}
     body: dict[str, Any] = {
+        **{f"{FIELD_PREFIX}{name}": value for name, value in examples.items() if value},
         "register_type": "REQUEST_TRIAL",
         "email": f"ada{number}@example.com",
         "first_name": "Ada",
         "last_name": "Lovelace",
         "company_name": "Analytical Engines",
-        "trial_app": app,
+        "trial_app": app.uuid,
         "aup_and_privacy_acceptance": 1,
         "opt_in_to_product_updates": True,
     }
@@ -134,18 +156,9 @@ def _progress(
 ) -> Table:
     if len(signed) > 1:
         return _crowd(database, signed, states)
-    table = Table(box=None, show_header=False, pad_edge=False)
     name = states[signed[0].uuid]["result_data"].get("lagoon_project_name")
-    if not name:
-        return table
-    story = tell(database, name, run.settings.make_clock().now())
-    times = {t.stage: t for t in story.stages}
-    for stage in WAY:
-        seen = times.get(stage.name)
-        mark = "·" if seen is None else "✔" if seen.ended else "…"
-        mark = "✘" if seen and seen.ended in FAILED else mark
-        table.add_row(mark, stage.label, f"{seen.seconds:5.1f} s" if seen else "")
-    return table
+    now = run.settings.make_clock().now()
+    return progress(tell(database, name, now) if name else None, WAY)
 
 
 def _crowd(database: Database, signed: list[Signed], states: dict[str, dict[str, Any]]) -> Table:

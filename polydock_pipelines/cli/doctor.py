@@ -27,9 +27,16 @@ from polydock_pipelines.db.models.offers import Store
 from polydock_pipelines.db.places import deploy_key
 from polydock_pipelines.db.vault import VaultError
 from polydock_pipelines.db.version import SchemaError
-from polydock_pipelines.ports import Container, EndpointError, PortError
+from polydock_pipelines.ports import Container, EndpointError, NotFoundError, PortError
+from polydock_pipelines.ports.amazee_ai import AmazeeAi
 from polydock_pipelines.settings import Settings, SettingsError, load_settings
-from polydock_pipelines.wiring import credential_of, open_database, open_lagoon, open_shell
+from polydock_pipelines.wiring import (
+    credential_of,
+    open_amazee_ai,
+    open_database,
+    open_lagoon,
+    open_shell,
+)
 
 OK, BAD = "ok", "bad"
 
@@ -63,7 +70,7 @@ def examine(what: str, check: Check) -> Finding:
 
 
 def doctor(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
-    """Check database, migrations, Lagoon, SSH, SMTP and Dagster; exit 1 when something is bad."""
+    """Check the database, Lagoon, amazee.ai, SSH, SMTP and Dagster; exit 1 when one is bad."""
     with sentences():
         findings = list(all_findings(load_settings()))
     if as_json:
@@ -95,6 +102,7 @@ def all_findings(settings: Settings) -> Generator[Finding]:
             yield examine("limits", lambda: _limits(database, settings))
     with open_lagoon(settings) as lagoon:
         yield from _lagoon(lagoon, settings, stores)
+    yield examine("amazee.ai", lambda: _amazee_ai(settings, stores or ()))
     yield examine("SSH commands", lambda: _ssh(settings))
     yield examine("SMTP", lambda: _smtp(settings))
     yield examine("Dagster webserver", lambda: _webserver(settings))
@@ -221,6 +229,30 @@ def _room(organization: Organization) -> str:
             f"{quota} projects; purge some, or ask for a higher quota"
         )
     return f"{organization.project_count} of {quota} projects"
+
+
+def _amazee_ai(settings: Settings, stores: Sequence[Store]) -> str:
+    """Check what AI credentials will need, if any store makes some."""
+    regions = {s.amazee_ai_region_id: s.key for s in stores if s.amazee_ai_region_id is not None}
+    if not regions:
+        return "not used: no store has amazee_ai_region_id"
+    with open_amazee_ai(settings) as ai:
+        ai.ping()
+        found = [_region(ai, region_id, store) for region_id, store in sorted(regions.items())]
+    return f"the token is an administrator's; {', '.join(found)}"
+
+
+def _region(ai: AmazeeAi, region_id: int, store: str) -> str:
+    try:
+        region = ai.region(region_id)
+    except NotFoundError:
+        region = None
+    if region is None or not region.is_active:
+        why = "does not exist" if region is None else "is switched off"
+        raise FaultError(
+            f"region {region_id} of store {store} {why}; choose another in the catalogue"
+        )
+    return f"region {region_id} is {region.name}"
 
 
 def _ssh(settings: Settings) -> str:

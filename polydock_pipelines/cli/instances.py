@@ -12,9 +12,10 @@ from polydock_pipelines.actions.operate import (
     retry_instance,
     upgrade_instance,
 )
-from polydock_pipelines.actions.read_instances import Story, list_instances, tell
+from polydock_pipelines.actions.read_instances import HoldingLine, Story, list_instances, tell
 from polydock_pipelines.cli.failing import BAD_USAGE, fail, one_line
 from polydock_pipelines.cli.output import opened, print_json, print_pairs, print_table
+from polydock_pipelines.lifecycle.holding import AI_KINDS
 from polydock_pipelines.lifecycle.table import STATUSES
 from polydock_pipelines.settings import settings
 from polydock_pipelines.wiring import open_book
@@ -72,6 +73,13 @@ def _print(story: Story) -> None:
         for s in story.stages
     ]
     print_table(("what", "stage", "began", "seconds", "tries", "ended"), rows, "  none yet")
+    if story.holdings:
+        sys.stdout.write("\nOutside\n")
+        things = [
+            (h.kind, h.name, h.external_id, h.region_id, _usd(h.budget_usd), _standing(h))
+            for h in story.holdings
+        ]
+        print_table(("kind", "name", "id", "region", "budget", "stands"), things, "")
     sys.stdout.write("\nRuns\n")
     base = settings().dagster_url.rstrip("/")
     for run in story.runs:
@@ -82,6 +90,20 @@ def _print(story: Story) -> None:
         [(x.at, x.level, x.stage, x.attempt, x.message) for x in story.log],
         "  empty",
     )
+
+
+def _usd(budget: float | None) -> str | None:
+    return None if budget is None else f"{budget:g} USD a month"
+
+
+def _standing(holding: HoldingLine) -> str:
+    """Say whether it still stands."""
+    if holding.returned_at is not None:
+        return f"given back {holding.returned_at:%Y-%m-%d %H:%M:%S}"
+    if holding.owed_since is not None:
+        return f"owed since {holding.owed_since:%Y-%m-%d %H:%M:%S}: {holding.problem}"
+    has_no_id = holding.kind not in AI_KINDS
+    return "yes" if has_no_id or holding.external_id is not None else "maybe: its answer was lost"
 
 
 @app.command()

@@ -1,6 +1,8 @@
 """`polydock register` and `polydock registrations …`."""
 
+import os
 import sys
+from dataclasses import replace
 from typing import Annotated
 
 import typer
@@ -12,7 +14,8 @@ from polydock_pipelines.actions.register import register as take
 from polydock_pipelines.cli.failing import BAD_USAGE, fail
 from polydock_pipelines.cli.output import opened, print_json, print_pairs, print_table
 from polydock_pipelines.intake.app import simulation_of
-from polydock_pipelines.intake.schemas import RegisterBody, sentence
+from polydock_pipelines.intake.schemas import FIELD_PREFIX, RegisterBody, sentence
+from polydock_pipelines.lifecycle.fields import FieldError
 from polydock_pipelines.settings import settings
 from polydock_pipelines.wiring import open_launcher
 
@@ -33,6 +36,14 @@ def register(
     opt_in: Annotated[
         bool, typer.Option("--opt-in", help="The person wants product news.")
     ] = False,
+    fields: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--field",
+            help="NAME=VALUE for a field of the app's type, as often as need be; NAME=env:VARIABLE "
+            "takes the value from the environment, so that a secret is not seen by others.",
+        ),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Register a person for a trial, as the API would."""
@@ -46,14 +57,18 @@ def register(
         "opt_in_to_product_updates": opt_in,
         "company_name": company,
     }
+    body |= {f"{FIELD_PREFIX}{name}": value for name, value in map(_field, fields or [])}
     try:
-        signup = RegisterBody.model_validate(body).signup()
+        signup = replace(RegisterBody.model_validate(body).signup(), is_public=False)
     except ValidationError as error:
         fail(sentence(error), BAD_USAGE)
     with opened() as db:
         chosen = settings()
         now = chosen.make_clock().now()
-        taken = take(db, signup, now, simulation=simulation_of(chosen))
+        try:
+            taken = take(db, signup, now, simulation=simulation_of(chosen))
+        except FieldError as error:
+            fail(str(error), BAD_USAGE)
         if taken.instance_uuid is not None:
             with open_launcher(chosen) as launcher:
                 launch_provisioning(db, launcher, now)
@@ -65,6 +80,18 @@ def register(
     if not as_json:
         sys.stdout.write(f"{taken.uuid} is {taken.status}\n")
         sys.stdout.write(f"See how it goes: polydock registrations show {taken.uuid}\n")
+
+
+def _field(text: str) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    if not equals or value == "env:":
+        fail("--field: expected NAME=VALUE or NAME=env:VARIABLE", BAD_USAGE)  # it may be a secret
+    if not value.startswith("env:"):
+        return name, value
+    variable = value.removeprefix("env:")
+    if not os.environ.get(variable):
+        fail(f"--field {name}: {variable} is not set in the environment", BAD_USAGE)
+    return name, os.environ[variable]
 
 
 @app.command("list")

@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from polydock_pipelines.db.holdings import forget
 from polydock_pipelines.db.models.instances import AppInstance
 from polydock_pipelines.db.models.offers import StoreApp
 from polydock_pipelines.db.models.requests import Registration
@@ -74,7 +75,8 @@ def _start_trial(row: AppInstance, app: StoreApp, now: datetime) -> None:
     row.one_day_left_email_at = dates.one_day_left_at
 
 
-def _removed(_session: Session, row: AppInstance, now: datetime, grace: timedelta) -> None:
+def _removed(session: Session, row: AppInstance, now: datetime, grace: timedelta) -> None:
+    forget(session, row.id)
     if row.removed_at is None:
         row.removed_at, row.purge_eligible_at = now, now + grace
 

@@ -17,12 +17,15 @@ from polydock_pipelines.db.brakes import alarmed
 from polydock_pipelines.db.database import Database
 from polydock_pipelines.db.door import GRACE, Writing, write
 from polydock_pipelines.db.gates import Gate, Limits, is_free_to_build, read_gate
+from polydock_pipelines.db.holdings import give_back, hold, keep, let_go, owe
 from polydock_pipelines.db.loading import load_instance
 from polydock_pipelines.db.models.instances import AppInstance, InstanceIntent, PushedVariable
 from polydock_pipelines.db.places import login_url
 from polydock_pipelines.db.vault import Vault
+from polydock_pipelines.lifecycle.holding import Holding
 from polydock_pipelines.lifecycle.instance import Effect, Instance
 from polydock_pipelines.lifecycle.outcome import Done, Facts, Outcome, Unreachable
+from polydock_pipelines.lifecycle.secret import Secret
 from polydock_pipelines.lifecycle.status import Resting
 from polydock_pipelines.lifecycle.table import (
     PENDING,
@@ -353,6 +356,31 @@ class LeaseJournal:
         """See `ports.Journal.record`."""
         with self._book.db.write() as session:
             learn(session, self._row(session), facts, self._book.db.vault)
+
+    def hold(self, holding: Holding) -> None:
+        """See `ports.Journal.hold`."""
+        with self._book.db.write() as session:
+            hold(session, self._row(session).id, holding, self._clock.now())
+
+    def let_go(self, holding: Holding) -> None:
+        """See `ports.Journal.let_go`."""
+        with self._book.db.write() as session:
+            let_go(session, self._row(session).id, holding)
+
+    def give_back(self, holding: Holding) -> None:
+        """See `ports.Journal.give_back`."""
+        with self._book.db.write() as session:
+            give_back(session, self._row(session).id, holding, self._clock.now())
+
+    def owe(self, holding: Holding, problem: str) -> None:
+        """See `ports.Journal.owe`."""
+        with self._book.db.write() as session:
+            owe(session, self._row(session).id, holding, problem, self._clock.now())
+
+    def keep(self, name: str, value: Secret) -> None:
+        """See `ports.Journal.keep`."""
+        with self._book.db.write() as session:
+            keep(session, self._row(session).id, name, value, self._book.db.vault)
 
     def _row(self, session: Session) -> AppInstance:
         row = _mine(session, self._held)

@@ -6,8 +6,15 @@ from typing import Any
 from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
-from polydock_pipelines.db.models.instances import AppInstance, InstanceIntent, PushedVariable
+from polydock_pipelines.db.holdings import holdings_of
+from polydock_pipelines.db.models.instances import (
+    AppInstance,
+    InstanceIntent,
+    KeptValue,
+    PushedVariable,
+)
 from polydock_pipelines.db.models.offers import (
+    FieldValue,
     ProductType,
     Store,
     StoreApp,
@@ -17,7 +24,9 @@ from polydock_pipelines.db.models.offers import (
 from polydock_pipelines.db.places import (
     admin_password,
     deploy_key,
+    field_value,
     health_door,
+    kept_value,
     login_url,
     variable_value,
 )
@@ -58,12 +67,15 @@ def load_instance(
         generation=row.generation,
         deadline=row.deadline,
         target=_target(row, store, vault),
-        app=_settings(session, row, app, public_url, vault.token(health_door(row.uuid))),
+        app=_settings(session, app, store, _health_url(row, vault, public_url)),
         admin=AdminLogin(row.admin_username, vault.open(admin_password(row), row.admin_password)),
         person=Person(row.user_email, row.user_first_name, row.user_last_name, row.company_name),
         variables=_variables(session, row, app, vault),
         facts=_facts(session, row, vault),
         intents=_intents(session, row),
+        holdings=holdings_of(session, row.id),
+        fields=_fields(session, row, vault),
+        kept=_kept(session, row, vault),
     )
 
 
@@ -78,12 +90,16 @@ def _target(row: AppInstance, store: Store, vault: Vault) -> Target:
         group_name=row.group_name,
         auto_idle=row.auto_idle,
         deploy_key=key,
+        ai_region_id=row.ai_region_id,
     )
 
 
-def _settings(
-    session: Session, row: AppInstance, app: StoreApp, public_url: str, token: str
-) -> AppSettings:
+def _health_url(row: AppInstance, vault: Vault, public_url: str) -> str:
+    token = vault.token(health_door(row.uuid))
+    return f"{public_url.rstrip('/')}/api/instance/{row.uuid}.{token}/health/"
+
+
+def _settings(session: Session, app: StoreApp, store: Store, health_url: str) -> AppSettings:
     product = session.get(ProductType, app.product_type_id) if app.product_type_id else None
     scripts = session.scalars(select(StoreAppScript).where(StoreAppScript.store_app_id == app.id))
     return AppSettings(
@@ -91,7 +107,10 @@ def _settings(
         product_type=product.slug if product else "generic",
         is_production=app.is_production,
         custom_route=_route(app.custom_route),
-        health_url=f"{public_url.rstrip('/')}/api/instance/{row.uuid}.{token}/health/",
+        health_url=health_url,
+        store_name=store.name,
+        store_id=store.id,
+        ai_budget_usd=app.ai_budget_usd,
         scripts={s.stage: Script(s.script, s.service, s.container) for s in scripts},
     )
 
@@ -104,6 +123,26 @@ def _route(stored: dict[str, Any] | None) -> CustomRoute | None:
         service=stored["service"],
         annotations=stored.get("annotations", {}),
     )
+
+
+def _fields(session: Session, row: AppInstance, vault: Vault) -> dict[str, Secret]:
+    """Return the fields that somebody filled: the app's, and over them the instance's."""
+    is_apps = (FieldValue.owner_type == "store_app") & (FieldValue.owner_id == row.store_app_id)
+    is_own = (FieldValue.owner_type == "app_instance") & (FieldValue.owner_id == row.id)
+    rows = session.scalars(
+        select(FieldValue).where(or_(is_apps, is_own)).order_by(FieldValue.owner_type.desc())
+    )
+    return {one.name: open_field(one, vault) for one in rows}
+
+
+def open_field(row: FieldValue, vault: Vault) -> Secret:
+    """Return the clear value of a field."""
+    return vault.open(field_value(row), row.value) if row.is_secret else Secret(row.value)
+
+
+def _kept(session: Session, row: AppInstance, vault: Vault) -> dict[str, Secret]:
+    rows = session.scalars(select(KeptValue).where(KeptValue.instance_id == row.id))
+    return {one.name: vault.open(kept_value(one), one.value) for one in rows}
 
 
 def _variables(

@@ -4,8 +4,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from polydock_pipelines.db.models.instances import AppInstance
-from polydock_pipelines.db.models.offers import Store, Variable
+from polydock_pipelines.db.models.instances import AppInstance, KeptValue
+from polydock_pipelines.db.models.offers import FieldValue, Store, Variable
 from polydock_pipelines.db.models.types import Model
 
 
@@ -34,6 +34,16 @@ def variable_value(row: Variable) -> str:
     return f"variables.value:{row.owner_type}:{row.owner_id}:{row.name}"
 
 
+def field_value(row: FieldValue) -> str:
+    """Name the place of a secret field."""
+    return f"field_values.value:{row.owner_type}:{row.owner_id}:{row.name}"
+
+
+def kept_value(row: KeptValue) -> str:
+    """Name the place of a secret that was generated or told once."""
+    return f"kept_values.value:{row.instance_id}:{row.name}"
+
+
 @dataclass(frozen=True)
 class SealedColumn:
     """A column that holds ciphertext, for `polydock keys rotate` and for tests."""
@@ -51,4 +61,6 @@ SEALED = (
     SealedColumn(AppInstance, "admin_password", admin_password),
     SealedColumn(AppInstance, "login_url", login_url),
     SealedColumn(Variable, "value", variable_value, only_if="is_secret"),
+    SealedColumn(FieldValue, "value", field_value, only_if="is_secret"),
+    SealedColumn(KeptValue, "value", kept_value),
 )

@@ -30,6 +30,7 @@ from polydock_pipelines.intake.doorman import RefusedBodyError, failed, read_obj
 from polydock_pipelines.intake.health import add_instance_health
 from polydock_pipelines.intake.nudge import Nudge
 from polydock_pipelines.intake.schemas import RegisterBody, sentence
+from polydock_pipelines.lifecycle.fields import FieldError
 from polydock_pipelines.ports import Clock, Launcher
 from polydock_pipelines.settings import Settings
 
@@ -166,6 +167,10 @@ def _add_refusals(app: FastAPI) -> None:
     @app.exception_handler(ValidationError)
     async def malformed(_request: Request, error: ValidationError) -> JSONResponse:  # pyright: ignore[reportUnusedFunction]
         return failed(422, sentence(error))
+
+    @app.exception_handler(FieldError)
+    async def unfit(_request: Request, error: FieldError) -> JSONResponse:  # pyright: ignore[reportUnusedFunction]
+        return failed(422, f"Malformed registration request: {error}")
 
     @app.exception_handler(RequestValidationError)
     async def outside(_request: Request, error: RequestValidationError) -> JSONResponse:  # pyright: ignore[reportUnusedFunction]

@@ -1,7 +1,7 @@
 """Bodies that the intake takes, and nothing else of them."""
 
 import unicodedata
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 from uuid import UUID
 
 from email_validator import EmailNotValidError, validate_email
@@ -16,11 +16,18 @@ from pydantic import (
     ValidationError,
     model_validator,
 )
+from pydantic.config import JsonDict
+from pydantic.json_schema import SkipJsonSchema
 
 from polydock_pipelines.actions.register import RegisterType, Signup
+from polydock_pipelines.lifecycle.fields import FIELD_NAME
 from polydock_pipelines.lifecycle.signs import is_control
 
 INVISIBLE = ("C", "Z")
+FIELD_PREFIX = "instance_config_"
+"""The original engine's, before the fields that an app type declares."""
+MOST_FIELDS = 50
+LONGEST_FIELD = 4096
 
 
 def _clean(text: str) -> str:
@@ -53,6 +60,28 @@ def _present(value: Any) -> bool:
     raise ValueError("must be true or false")
 
 
+def _as_text(value: Any) -> Any:
+    """Take numbers as the text that they are in a form, and nothing for an empty answer."""
+    if value is None:
+        return ""
+    return str(value) if isinstance(value, int | float) and not isinstance(value, bool) else value
+
+
+def _bounded(text: str) -> str:
+    if len(text) > LONGEST_FIELD:
+        raise ValueError(f"expected at most {LONGEST_FIELD} characters")
+    return text
+
+
+def _few_and_named(fields: dict[str, Any]) -> dict[str, Any]:
+    """Refuse names that no field has, without repeating them: a secret may stand there."""
+    if len(fields) > MOST_FIELDS:
+        raise ValueError(f"expected at most {MOST_FIELDS}")
+    if not all(map(FIELD_NAME.fullmatch, fields)):
+        raise ValueError("expected names of lower-case letters, digits and underscores")
+    return fields
+
+
 def _or_empty(value: Any) -> Any:
     return "" if value is None else value
 
@@ -79,10 +108,29 @@ Consent = Annotated[bool, BeforeValidator(_present)]
 Number = Annotated[StrictInt, Field(ge=-(2**31), lt=2**31)]
 
 
+FieldText = Annotated[
+    str,
+    BeforeValidator(_as_text),
+    StringConstraints(strip_whitespace=True, strict=True),
+    AfterValidator(_bounded),
+    AfterValidator(_clean),
+]
+Fields = Annotated[dict[str, FieldText], BeforeValidator(_few_and_named)]
+FIELDS_SCHEMA: JsonDict = {
+    f"^{FIELD_PREFIX}{FIELD_NAME.pattern.removeprefix('^')}": {
+        "type": ["string", "number", "null"],
+        "maxLength": LONGEST_FIELD,
+        "description": "A field of the app's type; those that it does not have are let go.",
+    }
+}
+
+
 class RegisterBody(BaseModel):
     """`POST /api/register`. Unknown fields are let go unread and unstored."""
 
-    model_config = ConfigDict(extra="ignore", frozen=True)
+    model_config = ConfigDict(
+        extra="ignore", frozen=True, json_schema_extra={"patternProperties": FIELDS_SCHEMA}
+    )
 
     register_type: RegisterType
     email: Email
@@ -96,6 +144,21 @@ class RegisterBody(BaseModel):
     job_title: Word = ""
     region: Word = ""
     project_name: Word = ""
+    instance_fields: SkipJsonSchema[Fields] = {}
+    """All of the body's `instance_config_<name>`, by name; the app's type says which count."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _gathered(cls, value: Any) -> Any:
+        if not isinstance(value, dict):
+            return value
+        body = cast("dict[object, Any]", value)
+        fields = {
+            name.removeprefix(FIELD_PREFIX): found
+            for name, found in body.items()
+            if isinstance(name, str) and name.startswith(FIELD_PREFIX)
+        }
+        return {**body, "instance_fields": fields}
 
     @model_validator(mode="after")
     def _complete(self) -> "RegisterBody":
@@ -118,6 +181,7 @@ class RegisterBody(BaseModel):
             job_title=self.job_title,
             region=self.region,
             project_name=self.project_name,
+            fields=self.instance_fields,
         )
 
 
@@ -143,7 +207,14 @@ def sentence(error: ValidationError) -> str:
     """Return one line that names each wrong field and what is wrong, never its value."""
     parts: list[str] = []
     for problem in error.errors(include_input=False, include_url=False):
-        where = ".".join(map(str, problem["loc"]))
+        where = _where(problem["loc"])
         words = OUR_WORDS.get(problem["type"], problem["msg"].removeprefix("Value error, "))
         parts.append(f"{where}: {words}" if where else words)
     return "Malformed registration request: " + "; ".join(parts)
+
+
+def _where(location: tuple[int | str, ...]) -> str:
+    """Return a field as the body names it."""
+    if location[:1] == ("instance_fields",):
+        return FIELD_PREFIX + (str(location[1]) if len(location) > 1 else "*")
+    return ".".join(map(str, location))

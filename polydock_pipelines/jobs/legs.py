@@ -26,8 +26,10 @@ from polydock_pipelines.db.leases import Book
 from polydock_pipelines.lifecycle.table import FAILED, STAGES, Kind, legs_of
 from polydock_pipelines.lifecycle.transitions import NotAllowedError
 from polydock_pipelines.ports import Ports
+from polydock_pipelines.resources.amazee_ai import AmazeeAiResource
 from polydock_pipelines.resources.database import DatabaseResource
-from polydock_pipelines.resources.lagoon import LagoonResource, ShellResource, open_ports
+from polydock_pipelines.resources.lagoon import LagoonResource, ShellResource
+from polydock_pipelines.resources.ports import open_ports
 from polydock_pipelines.settings import settings
 
 Report = dict[str, list]
@@ -69,16 +71,17 @@ def leg_op(kind: Kind, name: str) -> dg.OpDefinition:
 
 def _first(kind: Kind, name: str, about: str) -> dg.OpDefinition:
     @dg.op(name=name, out=OUTS, description=about)
-    def leg(
+    def leg(  # noqa: PLR0917 - each resource is a parameter of its name
         context: dg.OpExecutionContext,
         config: ChunkConfig,
         database: DatabaseResource,
         lagoon: LagoonResource,
         shell: ShellResource,
+        amazee_ai: AmazeeAiResource,
     ) -> Generator[dg.Output[object], None, None]:
         handover_id = config.handover_id or context.run_id
         this = Leg(kind, name, handover_id, context.run_id)
-        with database.open() as book, open_ports(lagoon, shell) as ports:
+        with database.open() as book, open_ports(lagoon, shell, amazee_ai) as ports:
             count = begin_run(book, ports, this, _ask(config, this, book, ports))
             limit = settings().instance_partitions
             app_instances.add_partitions(context.instance, book.db, handover_id, limit)
@@ -103,15 +106,16 @@ def _ask(config: ChunkConfig, leg: Leg, book: Book, ports: Ports) -> list[str]:
 
 def _later(kind: Kind, name: str, about: str) -> dg.OpDefinition:
     @dg.op(name=name, out=OUTS, description=about)
-    def leg(
+    def leg(  # noqa: PLR0917 - each resource is a parameter of its name
         context: dg.OpExecutionContext,
         arrived: str,
         database: DatabaseResource,
         lagoon: LagoonResource,
         shell: ShellResource,
+        amazee_ai: AmazeeAiResource,
     ) -> Generator[dg.Output[object], None, None]:
         this = Leg(kind, name, arrived, context.run_id)
-        with database.open() as book, open_ports(lagoon, shell) as ports:
+        with database.open() as book, open_ports(lagoon, shell, amazee_ai) as ports:
             report = work_leg(book, ports, this, running_s=_running_s(context))
             app_instances.materialize(context, book.db, report.last_visits())
         yield from _outputs(context, this, report)
@@ -148,18 +152,19 @@ def _counts(visits: list[Visit]) -> str:
 
 
 @dg.op(description="Write the run's table; red only when an instance failed for good or met a bug")
-def summarize(
+def summarize(  # noqa: PLR0917 - each resource is a parameter of its name
     context: dg.OpExecutionContext,
     reports: list[dict],
     database: DatabaseResource,
     lagoon: LagoonResource,
     shell: ShellResource,
+    amazee_ai: AmazeeAiResource,
 ) -> None:
     """Show what the run did, let go of its rows, and fail for those that failed for good."""
     visits = [Visit(**visit) for report in reports for visit in report["visits"]]
     bugs = [bug for report in reports for bug in report["bugs"]]
     held_back = dict.fromkeys(line for report in reports for line in report["held_back"])
-    with database.open() as book, open_ports(lagoon, shell) as ports:
+    with database.open() as book, open_ports(lagoon, shell, amazee_ai) as ports:
         end_run(book, ports, context.run_id)
     failed = [visit for visit in visits if visit.status in FAILED]
     metadata = {

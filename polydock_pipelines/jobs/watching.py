@@ -2,12 +2,21 @@
 
 import dagster as dg
 
-from polydock_pipelines.assets.stuck_instances import KEY
+from polydock_pipelines.assets.lagoon_drift import KEY as DRIFT
+from polydock_pipelines.assets.stuck_instances import KEY as STUCK
 
 find_stuck_instances = dg.define_asset_job(
     "find_stuck_instances",
-    selection=[KEY],
+    selection=[STUCK],
     executor_def=dg.in_process_executor,
     description="What stands still is sent on, or failed with a reason; circuits and brakes shown.",
+    tags={"dagster/priority": "1", "dagster/max_runtime": "300"},
+)
+
+find_lagoon_drift = dg.define_asset_job(
+    "find_lagoon_drift",
+    selection=[DRIFT],
+    executor_def=dg.in_process_executor,
+    description="What removed instances left outside is given back, and what cannot be is shown.",
     tags={"dagster/priority": "1", "dagster/max_runtime": "300"},
 )

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
+from polydock_pipelines.lifecycle.holding import Holding, HoldingKind
 from polydock_pipelines.lifecycle.outcome import Facts
 from polydock_pipelines.lifecycle.secret import Secret
 
@@ -53,6 +54,8 @@ class Target:
     group_name: str | None
     auto_idle: int = 0
     deploy_key: Secret | None = None
+    ai_region_id: int | None = None
+    """Where at amazee.ai its credentials are made."""
 
 
 @dataclass(frozen=True)
@@ -103,6 +106,10 @@ class AppSettings:
     custom_route: CustomRoute | None = None
     health_url: str = ""
     """The value of POLYDOCK_APP_INSTANCE_HEALTH_WEBHOOK_URL; empty when nothing listens."""
+    store_name: str = ""
+    store_id: int = 0
+    ai_budget_usd: float | None = None
+    """What the instance's AI key may spend a month; None: what amazee.ai allows by itself."""
     scripts: Mapping[str, Script] = field(default_factory=dict[str, Script])
     """By stage name; a stage without a script has no entry."""
 
@@ -131,6 +138,20 @@ class Instance:
     facts: Facts = field(default_factory=Facts)
     intents: Mapping[Intent, datetime] = field(default_factory=dict[Intent, datetime])
     """Effects that may have happened, and when they were last meant."""
+    holdings: tuple[Holding, ...] = ()
+    """What stands outside because of it, or may; what was given back is not among them."""
+    fields: Mapping[str, Secret] = field(default_factory=dict[str, Secret])
+    """The app type's own fields: the instance's values before the store app's."""
+    kept: Mapping[str, Secret] = field(default_factory=dict[str, Secret])
+    """What steps generated or were told once, by name."""
+
+    def holding(self, kind: HoldingKind, name: str) -> Holding | None:
+        """Return the ledger's entry of *kind* and *name*."""
+        return next((one for one in self.holdings if one.is_same(kind, name)), None)
+
+    def field(self, name: str, default: str = "") -> str:
+        """Return the clear value of a field; *default* when nobody set it."""
+        return self.fields[name].reveal() if name in self.fields else default
 
     @property
     def bulk_id(self) -> str:

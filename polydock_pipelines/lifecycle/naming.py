@@ -15,6 +15,7 @@ from polydock_pipelines.lifecycle.words import ADJECTIVES, ADMIN_WORDS, NOUNS
 
 LONGEST = 45
 VALID_NAME = re.compile(r"^(?!-)(?!.*--)[0-9a-z-]{1,45}(?<!-)$")
+LONGEST_COMPANY = 24
 ID_ALPHABET = string.ascii_lowercase + string.digits
 ID_LENGTH = 8
 PASSWORD_LENGTH = 24
@@ -31,6 +32,8 @@ class Naming:
     nouns: Sequence[str] = ()
     is_custom: bool = False
     """Whether the requester may choose the name."""
+    company: str = ""
+    """The person's, where the app's projects are called after it."""
 
     @property
     def prefix(self) -> str:
@@ -60,7 +63,13 @@ def _fit(front: str, tail: str) -> str:
 
 
 def project_name(naming: Naming) -> str:
-    """Return a fresh `{prefix}-{adjective}-{noun}-{id}`; the id is random, so nobody guesses it."""
+    """Return a fresh `{prefix}-{adjective}-{noun}-{id}`; the id is random, so nobody guesses it.
+
+    `{company}{id}` where projects are called after the person's company.
+    """
+    company = sanitise(naming.company).replace("-", "")
+    if company:
+        return f"{company[:LONGEST_COMPANY]}{random_id()}"
     words = f"{_pick(naming.adjectives, ADJECTIVES)}-{_pick(naming.nouns, NOUNS)}"
     room = LONGEST - ID_LENGTH - 1
     prefix = naming.prefix[: max(room - len(words) - 1, 8)].strip("-")

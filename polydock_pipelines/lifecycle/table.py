@@ -126,6 +126,7 @@ LIFECYCLE = (
         Kind.ACTIVATE,
         "claim",
         limit=30 * MINUTE,
+        polled_by=(Kind.ACTIVATE, "claim"),  # some apps learn their settings from one more build
     ),
     Stage(
         "pre-upgrade",
@@ -172,7 +173,14 @@ LIFECYCLE = (
         limit=120 * MINUTE,
         polled_by=(Kind.REMOVE, "delete_environments"),
     ),
-    Stage("post-remove", "Record the removal", Resting.REMOVED, Kind.REMOVE, "finish_removals"),
+    Stage(
+        "post-remove",
+        "Give back credentials, record the removal",
+        Resting.REMOVED,
+        Kind.REMOVE,
+        "finish_removals",
+        limit=30 * MINUTE,
+    ),
     Stage(
         "purge",
         "Delete the Lagoon project",

@@ -1,5 +1,6 @@
 """The resources by the names that ops ask for."""
 
+from polydock_pipelines.resources.amazee_ai import AmazeeAiResource
 from polydock_pipelines.resources.database import DatabaseResource
 from polydock_pipelines.resources.lagoon import LagoonResource, ShellResource
 
@@ -10,4 +11,5 @@ def default_resources() -> dict[str, object]:
         "database": DatabaseResource(),
         "lagoon": LagoonResource(),
         "shell": ShellResource(),
+        "amazee_ai": AmazeeAiResource(),
     }

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 import dagster as dg
 
 from polydock_pipelines import wiring
-from polydock_pipelines.ports import Lagoon, Ports, Shell
+from polydock_pipelines.ports import Lagoon, Shell
 
 
 class LagoonResource(dg.ConfigurableResource):
@@ -25,10 +25,3 @@ class ShellResource(dg.ConfigurableResource):
     def open(self) -> Shell:
         """Return the shell; each command connects by itself."""
         return wiring.open_shell()
-
-
-@contextmanager
-def open_ports(lagoon: LagoonResource, shell: ShellResource) -> Generator[Ports]:
-    """Open what steps may touch."""
-    with lagoon.open() as client:
-        yield wiring.make_ports(client, shell.open())

@@ -3,8 +3,8 @@
 import dagster as dg
 
 from polydock_pipelines.actions.stuck import is_worth_a_look
-from polydock_pipelines.db import version
-from polydock_pipelines.jobs.watching import find_stuck_instances
+from polydock_pipelines.db import debts, version
+from polydock_pipelines.jobs.watching import find_lagoon_drift, find_stuck_instances
 from polydock_pipelines.resources.database import DatabaseResource
 from polydock_pipelines.settings import settings
 
@@ -31,4 +31,24 @@ def stuck_instances(
     return dg.SkipReason("nothing stands still, is away or is paused")
 
 
-SCHEDULES = (stuck_instances,)
+@dg.schedule(
+    job=find_lagoon_drift,
+    cron_schedule="37 * * * *",
+    default_status=dg.DefaultScheduleStatus.RUNNING,
+    description="Gives back what removed instances still hold outside; a run a day at least",
+)
+def lagoon_drift(
+    context: dg.ScheduleEvaluationContext, database: DatabaseResource
+) -> dg.RunRequest | dg.SkipReason:
+    """Run when something is owed, and once a day, so that the check stays fresh."""
+    with database.open() as book:
+        if wrong := version.problem(book.db):
+            return dg.SkipReason(wrong)
+        if debts.oldest(book.db, 1):
+            return dg.RunRequest()
+    if context.scheduled_execution_time.hour == 0:
+        return dg.RunRequest()
+    return dg.SkipReason("nothing is owed")
+
+
+SCHEDULES = (stuck_instances, lagoon_drift)

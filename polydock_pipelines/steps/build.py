@@ -1,5 +1,6 @@
 """Builds: one a generation, found again by its bulk id, watched from outside."""
 
+from collections.abc import Mapping
 from contextlib import suppress
 from datetime import timedelta
 
@@ -18,14 +19,16 @@ LOOKS_APART = timedelta(seconds=60)
 """Between the two looks that must both miss a build before another is started."""
 
 
-def deploy(instance: Instance, ports: StepPorts) -> Outcome:
+def deploy(
+    instance: Instance, ports: StepPorts, *, build_variables: Mapping[str, str] | None = None
+) -> Outcome:
     """Start this generation's build unless Lagoon has it already, then say how it stands."""
     build = _find(instance, ports)
     if build is None and instance.facts.build_bulk_id == instance.bulk_id:
         again = min(ports.clock.now() + LOOKS_APART, instance.deadline)
         return Waiting(again, note="Lagoon does not show the build that it started; looking again")
     if build is None:
-        return _start(instance, ports)
+        return _start(instance, ports, build_variables)
     facts = Facts(build_name=build.name, build_status=build.status, build_bulk_id=build.bulk_id)
     if build.is_running and ports.clock.now() >= instance.deadline:
         return _cancel(build, facts, ports)
@@ -68,7 +71,9 @@ def _cancel(build: Deployment, facts: Facts, ports: StepPorts) -> Failed:
     )
 
 
-def _start(instance: Instance, ports: StepPorts) -> Outcome:
+def _start(
+    instance: Instance, ports: StepPorts, build_variables: Mapping[str, str] | None
+) -> Outcome:
     """Start the build, once we can be sure that an earlier attempt did not."""
     pause = _pause_before_another(instance, ports)
     if pause is not None:
@@ -76,7 +81,10 @@ def _start(instance: Instance, ports: StepPorts) -> Outcome:
     ports.journal.intend(Effect.DEPLOY, instance.bulk_id)
     try:
         name = ports.lagoon.deployments.deploy_environment_branch(
-            instance.name, instance.target.branch, bulk_id=instance.bulk_id
+            instance.name,
+            instance.target.branch,
+            bulk_id=instance.bulk_id,
+            build_variables=build_variables,
         )
     except EndpointError:
         raise  # it may have started: look before another

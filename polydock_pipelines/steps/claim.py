@@ -1,6 +1,6 @@
 """The claim: an instance gets its person, and the person a URL to log in with."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from datetime import timedelta
 from urllib.parse import urlsplit
 
@@ -14,11 +14,22 @@ from polydock_pipelines.steps.variables import metadata, our_variables
 LOGIN_LIFETIME = timedelta(hours=24)
 
 
-def claim(instance: Instance, ports: StepPorts) -> Outcome:
+def _unheard(_output: str) -> None:
+    """Hear nothing."""
+
+
+def claim(
+    instance: Instance,
+    ports: StepPorts,
+    *,
+    env: Mapping[str, Secret] | None = None,
+    hear: Callable[[str], None] = _unheard,
+) -> Outcome:
     """Write the person to Lagoon, run the claim script, and learn the login URL.
 
     With a script the URL is the last line of its output that is one; without, a route of the
-    environment. A claim that yields no URL has failed: nobody could log in.
+    environment. A claim that yields no URL has failed: nobody could log in. *env*: what the script
+    gets beside the usual; *hear* is called with all that it printed, which holds secrets.
     """
     claimed_at = EnvVariable(
         "POLYDOCK_CLAIMED_AT", Secret(f"{ports.clock.now():%Y-%m-%d %H:%M:%S}")
@@ -28,11 +39,12 @@ def claim(instance: Instance, ports: StepPorts) -> Outcome:
     script = instance.app.scripts.get(instance.stage)
     if script is None:
         return _claimed(route_url(environment), environment, ports) or _no_route(instance)
-    env = {claimed_at.name: claimed_at.value}
-    result = scripts.run(instance, ports, environment, script, env)
+    more = {**(env or {}), claimed_at.name: claimed_at.value}
+    result = scripts.run(instance, ports, environment, script, more)
     bad = scripts.failure(instance, result)
     if bad is not None:
         return bad
+    hear(result.stdout.reveal())
     url = last_url(result.stdout.reveal().splitlines())
     return _claimed(url, environment, ports, scripts.note_of(result)) or _no_url()
 
@@ -91,9 +103,14 @@ def is_url(text: str) -> bool:
 
 def route_url(environment: Environment) -> str | None:
     """Return the route to log in at: one with `frontend.` in it, else the first."""
-    routes = [environment.route or "", *environment.routes]
-    urls = [url for route in routes if route and is_url(url := with_scheme(route.strip()))]
+    urls = routes_of(environment)
     return next((url for url in urls if "frontend." in url), urls[0] if urls else None)
+
+
+def routes_of(environment: Environment) -> list[str]:
+    """Return the routes as https URLs, the chief one first."""
+    routes = [environment.route or "", *environment.routes]
+    return [url for route in routes if route and is_url(url := with_scheme(route.strip()))]
 
 
 def with_scheme(route: str) -> str:

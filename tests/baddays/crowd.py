@@ -19,6 +19,7 @@ from polydock_pipelines.steps.variables import MARKER
 from tests.baddays.fake_house import FakeHouse
 from tests.baddays.meddling import Hook, watched, watched_lagoon
 from tests.baddays.offers import LOGIN_URL
+from tests.fakes.amazee_ai import FakeAmazeeAi
 from tests.fakes.clock import START, FakeClock
 from tests.fakes.lagoon import FakeLagoon
 from tests.fakes.shell import FakeShell, result
@@ -96,7 +97,13 @@ def crowd(database: Database, counts: Mapping[str, int], hook: Hook) -> FakeHous
     )
     _let_leave(database, lagoon)
     shell = FakeShell(run_script=lambda _at, _script: result(LOGIN_URL))
-    ports = Ports(lagoon=lagoon, shell=shell, clock=clock, public_key_of=lagoon.state.public_key_of)
+    ports = Ports(
+        lagoon=lagoon,
+        shell=shell,
+        amazee_ai=FakeAmazeeAi(),
+        clock=clock,
+        public_key_of=lagoon.state.public_key_of,
+    )
     eye = watched_lagoon(lagoon, hook)
     return FakeHouse(database, clock, watched(ports, hook), eye, lagoon=lagoon)
 

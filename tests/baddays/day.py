@@ -14,6 +14,9 @@ SHORT_S = 0.35
 """How long we wait for an answer on days when none comes."""
 
 
+Befalls = Callable[[World], object]
+
+
 @dataclass(frozen=True)
 class Trouble:
     """A fault of the simulated Lagoon."""
@@ -47,7 +50,13 @@ class BadDay:
     waits, and the mending alone is enough."""
     says: tuple[str, ...] = ()
     """Words that an operator finds: in the status line of what failed or waits, else in the log."""
-    mend: Callable[[World], object] | None = None
+    befalls: Befalls | None = None
+    """What somebody does at the outside when the faults begin."""
+    owes: bool = False
+    """Something cannot be given back; when the cause is mended it is, by itself."""
+    mended_store: Mapping[str, object] = field(default_factory=dict[str, object])
+    """What the catalogue corrects on the store."""
+    mend: Befalls | None = None
     """What somebody changes in Lagoon."""
     mended_scripts: Mapping[str, str] = field(default_factory=dict[str, str])
     mended_key: str | None = None

@@ -4,6 +4,7 @@ import sys
 from collections.abc import Iterator
 
 from polydock_pipelines.lifecycle.table import FAILED
+from tests.baddays.ai_days import AI
 from tests.baddays.calls import CALLS, Way
 from tests.baddays.day import ALWAYS, CLAIMED, REMOVED, BadDay
 from tests.baddays.offers import EACH_TYPE
@@ -40,6 +41,7 @@ ROWS = {
     "SSH": SHELLS,
     "Removals": REMOVALS,
     "Upgrades": UPGRADES,
+    "amazee.ai": AI,
 }
 CALLS_HEAD = """\
 ## Any call fails, in any way

@@ -2,10 +2,12 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import httpx
 
+from polydock_pipelines.clients.amazee_ai.client import AmazeeAiClient
 from polydock_pipelines.clients.keys import public_key_of
 from polydock_pipelines.clients.lagoon.client import LagoonClient
 from polydock_pipelines.clients.lagoon.ssh import SshIdentity
@@ -16,7 +18,7 @@ from polydock_pipelines.ports import Ports
 from polydock_pipelines.simulator.simulator import Simulator
 from polydock_pipelines.simulator.snapshot import snapshot
 from polydock_pipelines.simulator.world import World
-from tests.baddays.house import House
+from tests.baddays.house import AiThing, House
 from tests.baddays.offers import Offer, put_on_offer
 from tests.fakes.clock import FakeClock
 
@@ -29,6 +31,8 @@ class Address:
     ssh_port: int
     key_file: str
     known_hosts_file: str
+    ai_url: str
+    ai_token_file: str
     timeout_s: float = 10.0
     token: str | None = None
     """LAGOON_TOKEN; None: a token is fetched over SSH."""
@@ -41,6 +45,8 @@ def address_of(simulator: Simulator, **changes: Any) -> Address:
         simulator.ssh_port,
         str(simulator.key_file),
         str(simulator.known_hosts_file),
+        simulator.environment["AMAZEE_AI_BASE_URL"],
+        simulator.environment["AMAZEE_AI_TOKEN_FILE"],
         **changes,
     )
 
@@ -67,7 +73,21 @@ def open_ports(address: Address, clock: FakeClock) -> Ports:
     shell = SshShell(
         identity, host="127.0.0.1", port=address.ssh_port, timeout_s=address.timeout_s * 2
     )
-    return Ports(lagoon=lagoon, shell=shell, clock=clock, public_key_of=public_key_of)
+    token = Secret(Path(address.ai_token_file).read_text().strip())
+    amazee_ai = AmazeeAiClient(
+        http,
+        address.ai_url,
+        lambda: token,
+        timeout_s=address.timeout_s,
+        create_timeout_s=address.timeout_s,
+    )
+    return Ports(
+        lagoon=lagoon,
+        shell=shell,
+        amazee_ai=amazee_ai,
+        clock=clock,
+        public_key_of=public_key_of,
+    )
 
 
 @dataclass
@@ -87,6 +107,15 @@ class Driver(House):
     def builds_now(self) -> list[dict[str, Any]]:
         """See `House.builds_now`."""
         return self.state("deployments")["deployments"]
+
+    def ai_things(self) -> list[AiThing]:
+        """See `House.ai_things`."""
+        state = self.state("amazee_ai")["amazee_ai"]
+        return [
+            *(AiThing("key", key["name"]) for key in state["keys"]),
+            *(AiThing("user", user["email"]) for user in state["users"]),
+            *(AiThing("team", team["name"]) for team in state["teams"]),
+        ]
 
     def state(self, *parts: str) -> Any:
         """Return parts of the simulator's state."""

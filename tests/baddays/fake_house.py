@@ -6,8 +6,9 @@ from typing import Any
 
 from polydock_pipelines.actions.advance import Visit
 from polydock_pipelines.db.handovers import Chunk
-from tests.baddays.house import House, work_run
+from tests.baddays.house import AiThing, House, work_run
 from tests.baddays.meddling import WorkerDiedError
+from tests.fakes.amazee_ai import FakeAmazeeAi
 from tests.fakes.lagoon import FakeLagoon, StoredEnvironment
 
 
@@ -16,6 +17,7 @@ class FakeHouse(House):
     """A house over a Lagoon in memory."""
 
     lagoon: FakeLagoon = field(kw_only=True)
+    ai: FakeAmazeeAi = field(kw_only=True, default_factory=FakeAmazeeAi)
     chunks: list[Chunk] = field(default_factory=list[Chunk], init=False)
     """Every hand-over there was; a run may begin late, or twice."""
 
@@ -48,6 +50,15 @@ class FakeHouse(House):
         gone = {b.deployment.id for b in self.lagoon.state.builds if b.environment is environment}
         self.lagoon.ping()
         self.builds = {number: build for number, build in self.builds.items() if number not in gone}
+
+    def ai_things(self) -> list[AiThing]:
+        """See `House.ai_things`."""
+        state = self.ai.state
+        return [
+            *(AiThing("key", one.key.name) for one in state.keys.values()),
+            *(AiThing("user", one.user.email) for one in state.users.values()),
+            *(AiThing("team", one.name) for one in state.teams.values()),
+        ]
 
     def projects(self) -> list[dict[str, Any]]:
         """See `House.projects`."""

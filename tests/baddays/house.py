@@ -49,6 +49,16 @@ def work_run(database: Database, ports: Ports, chunk: Chunk) -> list[Visit]:
     return visits
 
 
+@dataclass(frozen=True)
+class AiThing:
+    """A key, user or team at amazee.ai."""
+
+    kind: str
+    """key, user or team."""
+    name: str
+    """A user's is its address."""
+
+
 @dataclass
 class House:
     """A database, a Lagoon, a clock, and the person who turns the handle."""
@@ -68,6 +78,10 @@ class House:
 
     def builds_now(self) -> list[dict[str, Any]]:
         """Return the builds in Lagoon: `id`, `project`, `bulkId`."""
+        raise NotImplementedError
+
+    def ai_things(self) -> list[AiThing]:
+        """Return what stands at amazee.ai."""
         raise NotImplementedError
 
     def register(self, app: str, email: str) -> str:

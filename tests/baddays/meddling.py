@@ -5,15 +5,18 @@ from dataclasses import dataclass, replace
 from typing import Any, cast
 
 from polydock_pipelines.ports import Lagoon, Ports, Shell
+from polydock_pipelines.ports.amazee_ai import AmazeeAi
 
 Hook = Callable[[str], None]
-"""Told `before projects.add_project`, then `after projects.add_project`; `shell.run` alike."""
+"""Told `before projects.add_project`, then `after projects.add_project`; `shell.run` and
+`ai.keys.create` alike."""
 
 
 class WorkerDiedError(BaseException):
     """The process is gone: no step catches this, and `driver.work_run` writes nothing any more."""
 
 
+AI_FACETS = {"users", "keys", "teams"}
 NO_CALLS = {"endpoint"}
 """Methods of ports that ask nobody."""
 
@@ -50,12 +53,24 @@ class _WatchedLagoon:
         _Watched(self.inner, "lagoon", self.hook).ping()
 
 
+@dataclass
+class _WatchedAi:
+    inner: AmazeeAi
+    hook: Hook
+
+    def __getattr__(self, name: str) -> Any:
+        if name in AI_FACETS:
+            return _Watched(getattr(self.inner, name), f"ai.{name}", self.hook)
+        return getattr(_Watched(self.inner, "ai", self.hook), name)
+
+
 def watched(ports: Ports, hook: Hook) -> Ports:
     """Return *ports* with *hook* around each call to the outside."""
     return replace(
         ports,
         lagoon=watched_lagoon(ports.lagoon, hook),
         shell=watched_shell(ports.shell, hook),
+        amazee_ai=cast("AmazeeAi", _WatchedAi(ports.amazee_ai, hook)),
     )
 
 

@@ -7,6 +7,7 @@ end the weather clears up, and everything must come to rest as if it had been a 
 import re
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 from datetime import timedelta
 from itertools import count
 
@@ -19,6 +20,7 @@ from hypothesis.stateful import (
     rule,
 )
 
+from polydock_pipelines.actions.debts import settle_debts
 from polydock_pipelines.actions.operate import (
     remove_instance,
     retry_instance,
@@ -27,6 +29,7 @@ from polydock_pipelines.actions.operate import (
 from polydock_pipelines.actions.pause import pause, resume
 from polydock_pipelines.actions.report_health import report_health
 from polydock_pipelines.actions.stuck import end_instance, mend_stuck
+from polydock_pipelines.db import debts
 from polydock_pipelines.db.database import Database
 from polydock_pipelines.db.models.instances import AppInstance
 from polydock_pipelines.db.places import health_door
@@ -36,10 +39,11 @@ from polydock_pipelines.lifecycle.work import ALL, Work
 from polydock_pipelines.ports import CommandResult, Container, Ports
 from tests.baddays.fake_house import FakeHouse
 from tests.baddays.house import AFTER_DEATH
-from tests.baddays.meddling import watched, watched_lagoon
-from tests.baddays.offers import CLAIM, LOGIN_URL, PLAIN, Offer, put_on_offer
+from tests.baddays.meddling import WorkerDiedError, watched, watched_lagoon
+from tests.baddays.offers import CLAIM, EACH_TYPE, LOGIN_URL, PLAIN, Offer, put_on_offer
 from tests.baddays.soundness import assert_at_any_time, assert_sealed, assert_sound
 from tests.baddays.weather import TROUBLES, WORST, Trouble, Weather
+from tests.fakes.amazee_ai import FakeAmazeeAi
 from tests.fakes.clock import FakeClock
 from tests.fakes.lagoon import FakeLagoon
 from tests.fakes.shell import FakeShell, result
@@ -50,12 +54,20 @@ SETTLES_WITHIN = timedelta(days=4)
 """Back-offs, deadlines, and a clock that was set back by a day."""
 BUILD_ENDS = ("complete", "failed", "cancelled", "error", None)
 SCRIPTS = ("post-deploy", CLAIM, "pre-upgrade", "upgrade", "post-upgrade", "pre-remove", "remove")
+TELLS = {CLAIM: "tell-the-url"}
 OFFERS = {
     "no scripts": PLAIN,
-    "a claim script": Offer(scripts={CLAIM: "tell-the-url"}),
+    "a claim script": Offer(scripts=TELLS),
     "all scripts": Offer(scripts=dict.fromkeys(SCRIPTS, "do-it")),
+    "credentials": replace(EACH_TYPE["polydock-app-ai"], scripts=TELLS),
+    "a build at the claim": replace(EACH_TYPE["anything-llm"], scripts=TELLS),
+    "a team": replace(EACH_TYPE["private-gpt"], scripts=TELLS),
 }
 A_TROUBLE = st.one_of(st.sampled_from(WORST), st.sampled_from(TROUBLES))
+AI_CHANGES = {
+    *("users.create", "users.create_token", "users.delete", "keys.create", "keys.delete"),
+    *("keys.cap", "teams.create", "teams.delete"),
+}
 BRAKES = (ALL, Work.PROVISIONING, Work.REMOVAL)
 STAGE = re.compile(r"^# polydock-stage: (\S+)$", re.M)
 
@@ -88,9 +100,11 @@ class Life(RuleBasedStateMachine):
             removal_takes=timedelta(seconds=5),
         )
         self.weather = Weather(self.clock, others=self._others_work, meddle=self._ask_for_a_removal)
+        self.ai = FakeAmazeeAi()
         ports = Ports(
             lagoon=self.lagoon,
             shell=FakeShell(run_script=self._answer),
+            amazee_ai=self.ai,
             clock=self.clock,
             public_key_of=self.lagoon.state.public_key_of,
         )
@@ -100,6 +114,7 @@ class Life(RuleBasedStateMachine):
             watched(ports, self.weather),
             watched_lagoon(self.lagoon, self.weather),
             lagoon=self.lagoon,
+            ai=self.ai,
         )
         self.db = database
         self.uuids: list[str] = []
@@ -155,6 +170,15 @@ class Life(RuleBasedStateMachine):
     @rule()
     def somebody_looks_for_what_is_stuck(self) -> None:
         mend_stuck(self.book, self.clock.now())
+
+    @rule()
+    def somebody_settles_debts(self) -> None:
+        with suppress(WorkerDiedError):
+            self._settle()
+
+    def _settle(self) -> None:
+        ports = self.house.ports
+        settle_debts(self.book, ports.lagoon, ports.amazee_ai, self.clock.now())
 
     # -- the outside
 
@@ -262,6 +286,8 @@ class Life(RuleBasedStateMachine):
         self.clock.advance(AFTER_DEATH)
         self.house.go_on(patience=SETTLES_WITHIN)
         assert self.house.is_at_rest(), self._statuses()
+        self._settle()
+        assert not debts.all_of(self.db), "the weather is fine, and yet something is owed"
         assert_sound(self.house)
         assert_sealed(self.db)
         before = self._statuses(), self._changes()
@@ -278,4 +304,5 @@ class Life(RuleBasedStateMachine):
 
     def _changes(self) -> int:
         looks = ("project_by_name", "environment_by_name", "by_bulk_ids", "running", "standing")
-        return sum(call.operation not in (*looks, "ping") for call in self.lagoon.calls)
+        changes = sum(call.operation not in (*looks, "ping") for call in self.lagoon.calls)
+        return changes + sum(name in AI_CHANGES for name in self.ai.operations())

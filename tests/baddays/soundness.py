@@ -7,6 +7,7 @@ from itertools import pairwise
 from sqlalchemy import select
 
 from polydock_pipelines.actions.read_registration import read_registration
+from polydock_pipelines.db import debts
 from polydock_pipelines.db.database import Database
 from polydock_pipelines.db.models.all import METADATA
 from polydock_pipelines.db.models.instances import AppInstance, InstanceLog, StatusTransition
@@ -29,6 +30,7 @@ def assert_sound(house: House) -> None:
     for row in rows:
         _assert_story_without_gaps(house.database, row)
     _assert_registrations(house)
+    _assert_given_back(house, rows)
     _assert_no_secret(house.database, rows)
 
 
@@ -41,6 +43,7 @@ def assert_at_any_time(house: House) -> list[AppInstance]:
         _assert_owner_and_deadline(row)
         _assert_one_build_a_generation(house, row)
     _assert_one_project_each(house, rows)
+    _assert_one_key_each(house, rows)
     return rows
 
 
@@ -91,8 +94,26 @@ def _assert_one_project_each(house: House, rows: list[AppInstance]) -> None:
     assert all(n == 1 for uuid, n in marked.items() if uuid), f"two for one signup: {marked}"
 
 
+def _assert_one_key_each(house: House, rows: list[AppInstance]) -> None:
+    keys = [thing.name for thing in house.ai_things() if thing.kind == "key"]
+    for row in rows:
+        mine = [name for name in keys if row.name in name]
+        assert len(mine) <= 1, f"two keys for one instance: {mine}"
+
+
+def _assert_given_back(house: House, rows: list[AppInstance]) -> None:
+    """Assert that what is removed holds nothing, but for what the ledger calls a debt."""
+    owing = {debt.instance for debt in debts.all_of(house.database)}
+    things = house.ai_things()
+    for row in rows:
+        if row.status == "removed" and row.name not in owing:
+            left = [thing for thing in things if row.name in thing.name]
+            assert not left, f"{row.name} is removed, and holds {left}"
+
+
 def _assert_one_build_a_generation(house: House, row: AppInstance) -> None:
     stages = [stage.name for stage in LIFECYCLE if stage.takes_a_build]
+    stages.append("polydock-claim")  # of app types that learn their settings from a build
     generations = [bulk_id(row.uuid, s, n + 1) for s in stages for n in range(row.generation)]
     seen = Counter(build["bulkId"] for build in house.builds_of_project(row.name))
     assert set(seen) <= {*generations, SOMEBODYS}, f"builds of no generation: {seen}"

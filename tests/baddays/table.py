@@ -5,6 +5,7 @@ What can happen to every call alike is in `calls.py`.
 
 from polydock_pipelines.simulator.model import DeployTarget, Group, Organization
 from polydock_pipelines.simulator.world import World
+from tests.baddays.ai_days import AI
 from tests.baddays.day import ALWAYS, CLAIMED, REMOVED, BadDay, Trouble
 from tests.baddays.offers import CLAIM, PLAIN, SCRIPTED, Offer
 
@@ -394,4 +395,4 @@ UPGRADES = [
     ),
 ]
 
-NAMED = [*BUILDS, *CLAIMS, *OUTAGES, *CREDENTIALS, *STORES, *SHELLS, *REMOVALS, *UPGRADES]
+NAMED = [*BUILDS, *CLAIMS, *OUTAGES, *CREDENTIALS, *STORES, *SHELLS, *REMOVALS, *UPGRADES, *AI]

@@ -3,8 +3,9 @@
 import pytest
 from sqlalchemy import select, update
 
+from polydock_pipelines.actions.debts import settle_debts
 from polydock_pipelines.actions.operate import remove_instance, retry_instance, upgrade_instance
-from polydock_pipelines.db import places
+from polydock_pipelines.db import debts, places
 from polydock_pipelines.db.database import Database
 from polydock_pipelines.db.models.instances import InstanceLog
 from polydock_pipelines.db.models.offers import Store, StoreAppScript
@@ -51,6 +52,7 @@ def play(day: BadDay, database: Database, driving: DriverMaker) -> None:
     assert_said(day, driver, uuid)
     assert_struck(day, driver)
     assert_sound(driver)
+    assert_owed(day, driver, driving)
     if day.ends not in STABLE:
         mend(day, driver, driving, uuid)
         driver.go_on()
@@ -69,6 +71,8 @@ def begin(day: BadDay, driver: Driver) -> str:
     if day.strikes_at:
         driver.go_on(until=driver.stands(uuid, day.strikes_at))
         assert driver.row(uuid).status == day.strikes_at
+    if day.befalls is not None:
+        driver.in_lagoon(day.befalls)
     for fault in day.faults:
         driver.simulator.fault(fault.match, fault.kind, fault.times, message=fault.words)
     if day.is_upgraded:
@@ -100,8 +104,39 @@ def assert_struck(day: BadDay, driver: Driver) -> None:
         assert left.get(fault.match, 0) < fault.times, f"{fault} never struck"
 
 
+def assert_owed(day: BadDay, driver: Driver, driving: DriverMaker) -> None:
+    """Assert that debts are there when the day says so, and settled once the cause is gone."""
+    assert bool(debts.all_of(driver.database)) == day.owes
+    if not day.owes:
+        return
+    mend_outside(day, driver, driving)
+    book, ports = a_book(driver.database), driver.ports
+    settled = settle_debts(book, ports.lagoon, ports.amazee_ai, driver.clock.now())
+    assert settled.paid
+    assert not settled.left
+    assert_sound(driver)
+
+
 def mend(day: BadDay, driver: Driver, driving: DriverMaker, uuid: str) -> None:
     """Let somebody take the cause away; an operator retries only what failed."""
+    mend_outside(day, driver, driving)
+    with driver.database.write() as session:
+        for stage, text in day.mended_scripts.items():
+            session.execute(
+                update(StoreAppScript).where(StoreAppScript.stage == stage).values(script=text)
+            )
+        store = session.scalars(select(Store)).one()
+        for name, value in day.mended_store.items():
+            setattr(store, name, value)
+        if day.mended_key is not None:
+            store.deploy_key = VAULT.seal(places.deploy_key(store), Secret(day.mended_key))
+    driver.clock.advance(5)
+    if day.ends in FAILED:
+        retry_instance(driver.database, uuid, driver.clock.now(), by="a test")
+
+
+def mend_outside(day: BadDay, driver: Driver, driving: DriverMaker) -> None:
+    """Let somebody take the cause away outside."""
     driver.in_lagoon(lambda world: world.faults.clear())
     driver.simulator.change(**day.well)
     if day.mend is not None:
@@ -109,14 +144,3 @@ def mend(day: BadDay, driver: Driver, driving: DriverMaker, uuid: str) -> None:
     if day.token is not None:
         well = driving(driver.database)
         driver.ports, driver.eye = well.ports, well.eye
-    with driver.database.write() as session:
-        for stage, text in day.mended_scripts.items():
-            session.execute(
-                update(StoreAppScript).where(StoreAppScript.stage == stage).values(script=text)
-            )
-        if day.mended_key is not None:
-            store = session.scalars(select(Store)).one()
-            store.deploy_key = VAULT.seal(places.deploy_key(store), Secret(day.mended_key))
-    driver.clock.advance(5)
-    if day.ends in FAILED:
-        retry_instance(driver.database, uuid, driver.clock.now(), by="a test")

@@ -12,6 +12,7 @@ from polydock_pipelines.ports import (
     RefusedError,
     ThrottledError,
 )
+from polydock_pipelines.ports.amazee_ai import AMAZEE_AI
 from tests.baddays.meddling import WorkerDiedError
 from tests.fakes.clock import FakeClock
 
@@ -27,26 +28,54 @@ CALLS = (
     "deployments.deploy_environment_branch",
     "deployments.cancel_deployment",
     "shell.run",
+    "ai.region",
+    "ai.users.by_email",
+    "ai.users.create",
+    "ai.users.create_token",
+    "ai.users.delete",
+    "ai.keys.owned_by",
+    "ai.keys.create",
+    "ai.keys.cap",
+    "ai.keys.delete",
+    "ai.teams.create",
+    "ai.teams.delete",
 )
-DEPLOY = "before deployments.deploy_environment_branch"
+MAKING = {
+    f"before {call}"
+    for call in (
+        "deployments.deploy_environment_branch",
+        "ai.users.create",
+        "ai.users.create_token",
+        "ai.keys.create",
+        "ai.teams.create",
+    )
+}
+"""Requests that make something, and that nobody can take back once they are on their way."""
 AWAY = "Lagoon is away."
 
 ERRORS: dict[str, Callable[[], PortError]] = {
-    "endpoint": lambda: EndpointError("no answer", endpoint="lagoon"),
     "odd": lambda: PortError("Lagoon says something odd."),
     "denied": lambda: DeniedError("Lagoon says that we may not."),
     "throttled": lambda: ThrottledError("enough for this minute"),
     "refused": lambda: RefusedError("Lagoon refuses it for good."),
 }
+ENDPOINT = "endpoint"
 LOST = "lost answer"
 DEATH = "death"
 SLOW = "slow"
 OVERTAKEN = "overtaken"
 MEDDLED = "meddled"
 
-BEFORE = (*ERRORS, DEATH, SLOW, OVERTAKEN, MEDDLED)
+BEFORE = (ENDPOINT, *ERRORS, DEATH, SLOW, OVERTAKEN, MEDDLED)
 AFTER = (LOST, DEATH, SLOW, OVERTAKEN, MEDDLED)
-LOOKS = {"project_by_name", "environment_by_name", "by_bulk_ids"}
+LOOKS = {"project_by_name", "environment_by_name", "by_bulk_ids", "by_email", "owned_by", "region"}
+
+
+def endpoint_of(moment: str) -> str:
+    """Return the name of the endpoint that a moment's call goes to."""
+    if " ai." in moment:
+        return AMAZEE_AI
+    return "lagoon-ssh ssh.example.com:22" if "shell" in moment else "lagoon"
 
 
 @dataclass(frozen=True)
@@ -66,7 +95,7 @@ WORST = [
     Trouble(f"after {call}", kind)
     for call in CALLS
     for kind in (LOST, DEATH, OVERTAKEN)
-    if call.split(".")[1] not in LOOKS
+    if call.split(".")[-1] not in LOOKS
 ]
 """What was done, and nobody knows."""
 DEEPEST = 2
@@ -94,8 +123,7 @@ class Weather:
     def __call__(self, moment: str) -> None:
         """Be at *moment*."""
         if self.is_away and moment.startswith("before "):
-            endpoint = "lagoon-ssh ssh.example.com:22" if "shell" in moment else "lagoon"
-            raise EndpointError(AWAY, endpoint=endpoint)
+            raise EndpointError(AWAY, endpoint=endpoint_of(moment))
         if self.planned.get(moment):
             self._meet(self.planned[moment].pop(0), moment)
 
@@ -103,7 +131,9 @@ class Weather:
         if kind == DEATH:
             raise WorkerDiedError
         if kind == LOST:
-            raise EndpointError("the answer was lost", endpoint="lagoon")
+            raise EndpointError("the answer was lost", endpoint=endpoint_of(moment))
+        if kind == ENDPOINT:
+            raise EndpointError("no answer", endpoint=endpoint_of(moment))
         if kind in ERRORS:
             error = ERRORS[kind]
             raise error()
@@ -111,7 +141,7 @@ class Weather:
             self.clock.advance(LEASE / 2)
         # Nobody can take a request back that is on its way: between the last look at the lease
         # and Lagoon a worker may be stopped for ever, and only Lagoon could tell two builds apart.
-        if self._depth < DEEPEST and kind == OVERTAKEN and moment != DEPLOY:
+        if self._depth < DEEPEST and kind == OVERTAKEN and moment not in MAKING:
             self._interrupt(self.others, LEASE + timedelta(seconds=60))
         if self._depth < DEEPEST and kind == MEDDLED:
             self._interrupt(self.meddle, timedelta(0))

@@ -80,7 +80,9 @@ class House:
         self.monkeypatch.setenv("POLYDOCK_CLOCK", f"offset:{self.clock.seconds}")
         settings.cache_clear()
 
-    def sign_up(self, offer: Offer, people: int = 1) -> list[str]:
+    def sign_up(
+        self, offer: Offer, people: int = 1, fields: Mapping[str, str] | None = None
+    ) -> list[str]:
         """Register some people for one app and return their instances' uuids."""
         app, made = put_on_offer(self.database, offer), list[str]()
         for n in range(people):
@@ -89,6 +91,7 @@ class House:
                 email=f"person{n}@example.com",
                 trial_app=app,
                 aup_and_privacy_acceptance=1,
+                fields=dict(fields or {}),
             )
             made.append(register(self.database, signup, self.clock.now()).instance_uuid or "")
         return made

@@ -5,7 +5,6 @@ hold the answer.
 """
 
 import re
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
@@ -13,7 +12,6 @@ from typing import Protocol, TypeVar
 from urllib.parse import urlsplit
 
 import httpx
-import stamina
 from pydantic import JsonValue, TypeAdapter, ValidationError
 
 from polydock_pipelines.clients.amazee_ai.errors import (
@@ -22,9 +20,9 @@ from polydock_pipelines.clients.amazee_ai.errors import (
 )
 from polydock_pipelines.clients.amazee_ai.faults import error_of, problems_of, unreadable
 from polydock_pipelines.clients.amazee_ai.request import Request
+from polydock_pipelines.clients.bounded import answer_to, retrying
 from polydock_pipelines.lifecycle.secret import Secret
 
-MAX_ANSWER = 16 * 1024 * 1024
 PAGE = 50
 
 _TOKEN = re.compile(r"[!-~]+")
@@ -75,13 +73,9 @@ class Transport:
         self._connect_timeout_s = connect_timeout_s
         self._timeout_s = timeout_s
         self._create_timeout_s = create_timeout_s
-        self._retrying = stamina.RetryingCaller(
-            attempts=attempts,
-            timeout=timeout_s,
-            wait_initial=retry_wait_s,
-            wait_max=2.0,
-            wait_jitter=retry_wait_s,
-        ).on(AmazeeAiUnavailableError)
+        self._retrying = retrying(
+            AmazeeAiUnavailableError, attempts=attempts, timeout_s=timeout_s, wait_s=retry_wait_s
+        )
 
     def send(self, request: Request, shape: TypeAdapter[Shape]) -> Shape:
         """Return the answer as *shape*; what it has beside that is dropped."""
@@ -159,20 +153,14 @@ class Transport:
         return headers
 
     def _read(self, request: Request, headers: dict[str, str], timeout_s: float) -> _Reply:
-        # httpx bounds each read, not the sum of them; a server that trickles must not hold us.
-        end = time.monotonic() + timeout_s
-        received = bytearray()
-        with self._http.stream(
+        status, body = answer_to(
+            self._http,
             request.method,
             f"{self._base_url}{request.path}",
-            params=request.params or None,
+            params=request.params,
             content=request.content(),
             headers=headers,
-            timeout=httpx.Timeout(timeout_s, connect=self._connect_timeout_s),
-            follow_redirects=False,
-        ) as response:
-            for chunk in response.iter_bytes():
-                received += chunk
-                if time.monotonic() > end or len(received) > MAX_ANSWER:
-                    raise httpx.ReadTimeout("the answer takes too long")
-            return _Reply(response.status_code, bytes(received))
+            timeout_s=timeout_s,
+            connect_timeout_s=self._connect_timeout_s,
+        )
+        return _Reply(status, body)

@@ -4,16 +4,15 @@ gql's own HTTPXTransport is not used: it logs variables at debug level and hides
 which is the only thing that tells an expired token from a refusal.
 """
 
-import time
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from http import HTTPStatus
 from typing import Protocol
 
 import httpx
-import stamina
 from pydantic import BaseModel, Field, JsonValue, ValidationError
 
+from polydock_pipelines.clients.bounded import answer_to, retrying
 from polydock_pipelines.clients.lagoon.documents import Aliased, Operation, batches, encode
 from polydock_pipelines.clients.lagoon.errors import (
     LagoonAuthError,
@@ -22,8 +21,6 @@ from polydock_pipelines.clients.lagoon.errors import (
     LagoonUnavailableError,
 )
 from polydock_pipelines.clients.lagoon.faults import Fault, error_of, fault
-
-MAX_ANSWER = 64 * 1024 * 1024
 
 
 class TokenSource(Protocol):
@@ -84,14 +81,10 @@ class Transport:
         self._url = url
         self._tokens = tokens
         self._timeout_s = timeout_s
-        self._timeout = httpx.Timeout(timeout_s, connect=connect_timeout_s)
-        self._retrying = stamina.RetryingCaller(
-            attempts=attempts,
-            timeout=timeout_s,
-            wait_initial=retry_wait_s,
-            wait_max=2.0,
-            wait_jitter=retry_wait_s,
-        ).on(LagoonUnavailableError)
+        self._connect_timeout_s = connect_timeout_s
+        self._retrying = retrying(
+            LagoonUnavailableError, attempts=attempts, timeout_s=timeout_s, wait_s=retry_wait_s
+        )
 
     def execute(
         self, operation: Operation, values: Mapping[str, object], *, what: str
@@ -178,17 +171,17 @@ class Transport:
             ) from None
 
     def _read(self, body: bytes, headers: dict[str, str]) -> _Reply:
-        # httpx bounds each read, not the sum of them; a server that trickles must not hold us.
-        end = time.monotonic() + self._timeout_s
-        received = bytearray()
-        with self._http.stream(
-            "POST", self._url, content=body, headers=headers, timeout=self._timeout
-        ) as response:
-            for chunk in response.iter_bytes():
-                received += chunk
-                if time.monotonic() > end or len(received) > MAX_ANSWER:
-                    raise httpx.ReadTimeout("the answer takes too long")
-            return _Reply(response.status_code, bytes(received))
+        return _Reply(
+            *answer_to(
+                self._http,
+                "POST",
+                self._url,
+                content=body,
+                headers=headers,
+                timeout_s=self._timeout_s,
+                connect_timeout_s=self._connect_timeout_s,
+            )
+        )
 
 
 def _raise_if_away(reply: _Reply, what: str) -> None:

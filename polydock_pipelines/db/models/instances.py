@@ -2,13 +2,17 @@
 
 from datetime import datetime
 
-from sqlalchemy import ForeignKey, Index, String, Text, text
+from sqlalchemy import BigInteger, ForeignKey, Index, String, Text, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from polydock_pipelines.db.models.types import BigId, Model, UtcDateTime
 
 UNSHOWN = "has_partition AND (shown_status IS NULL OR shown_status <> status)"
 """Its arrival is not shown yet; in just these words, or the partial index is not used."""
+
+
+OWED = "owed_since IS NOT NULL AND returned_at IS NULL"
+"""A debt; in just these words, or the partial index is not used."""
 
 
 class AppInstance(Model):
@@ -66,6 +70,7 @@ class AppInstance(Model):
     organization_id: Mapped[int]
     deploy_target_id: Mapped[int]
     group_name: Mapped[str | None] = mapped_column(String(255))
+    ai_region_id: Mapped[int | None]
 
     # -- whom it is for
     user_email: Mapped[str] = mapped_column(String(255), default="")
@@ -141,6 +146,50 @@ class InstanceIntent(Model):
     key: Mapped[str] = mapped_column(String(100), primary_key=True)
     """What exactly: a project's name, a bulk id."""
     intended_at: Mapped[datetime] = mapped_column(UtcDateTime)
+
+
+class InstanceHolding(Model):
+    """What stands outside because of an instance, or may (lifecycle/holding.py)."""
+
+    __tablename__ = "instance_holdings"
+    __table_args__ = (
+        UniqueConstraint("instance_id", "kind", "name"),
+        Index("ix_instance_holdings_name", "kind", "name"),
+        Index(
+            "ix_instance_holdings_owed",
+            "instance_id",
+            sqlite_where=text(OWED),
+            postgresql_where=text(OWED),
+        ),
+    )
+
+    id: Mapped[int] = mapped_column(BigId, primary_key=True)
+    instance_id: Mapped[int] = mapped_column(ForeignKey("app_instances.id", ondelete="RESTRICT"))
+    kind: Mapped[str] = mapped_column(String(40))
+    name: Mapped[str] = mapped_column(String(255))
+    owner: Mapped[str] = mapped_column(String(255), default="")
+    external_id: Mapped[int | None] = mapped_column(BigInteger)
+    region_id: Mapped[int | None]
+    budget_usd: Mapped[float | None]
+    meant_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    returned_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    owed_since: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    """When a removal had to go on without giving it back."""
+    problem: Mapped[str] = mapped_column(Text, default="")
+    """Why it could not be given back, the last time."""
+
+
+class KeptValue(Model):
+    """A secret that a step generated, or was told only once."""
+
+    __tablename__ = "kept_values"
+    __table_args__ = (UniqueConstraint("instance_id", "name"),)
+
+    id: Mapped[int] = mapped_column(BigId, primary_key=True)
+    instance_id: Mapped[int] = mapped_column(ForeignKey("app_instances.id", ondelete="RESTRICT"))
+    name: Mapped[str] = mapped_column(String(64))
+    value: Mapped[str] = mapped_column(Text)
+    """Sealed."""
 
 
 class PushedVariable(Model):

@@ -73,8 +73,8 @@ class StoreApp(Model):
     custom_route: Mapped[dict[str, Any] | None] = mapped_column(JSON)
     mails: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)
     """Texts and switches by kind of mail, as the catalogue's shape has them."""
-    fields: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)
-    """The app type's own fields."""
+    ai_budget_usd: Mapped[float | None]
+    """What the AI key of an instance may spend a month."""
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
     updated_at: Mapped[datetime] = mapped_column(UtcDateTime)
 
@@ -105,6 +105,22 @@ class Variable(Model):
     owner_id: Mapped[int] = mapped_column(BigId)
     name: Mapped[str] = mapped_column(String(300))
     scope: Mapped[str] = mapped_column(String(30), default="GLOBAL")
+    value: Mapped[str] = mapped_column(Text)
+    """Sealed when secret."""
+    is_secret: Mapped[bool] = mapped_column(default=False)
+
+
+class FieldValue(Model):
+    """What an app or an instance says in a field that its app type declares."""
+
+    __tablename__ = "field_values"
+    __table_args__ = (UniqueConstraint("owner_type", "owner_id", "name"),)
+
+    id: Mapped[int] = mapped_column(BigId, primary_key=True)
+    owner_type: Mapped[str] = mapped_column(String(20))
+    """store_app or app_instance."""
+    owner_id: Mapped[int] = mapped_column(BigId)
+    name: Mapped[str] = mapped_column(String(64))
     value: Mapped[str] = mapped_column(Text)
     """Sealed when secret."""
     is_secret: Mapped[bool] = mapped_column(default=False)

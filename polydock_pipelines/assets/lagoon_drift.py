@@ -1,0 +1,80 @@
+"""The asset `lagoon_drift`: what stands outside and should not. One check.
+
+Each materialization first tries to give back what removed instances owe.
+"""
+
+from collections.abc import Generator, Sequence
+
+import dagster as dg
+
+from polydock_pipelines.actions.debts import settle_debts
+from polydock_pipelines.db.debts import Debt
+from polydock_pipelines.resources.amazee_ai import AmazeeAiResource
+from polydock_pipelines.resources.database import DatabaseResource
+from polydock_pipelines.resources.lagoon import LagoonResource
+from polydock_pipelines.settings import settings
+
+KEY = "lagoon_drift"
+RETURNED = "ai_credentials_returned"
+MOST_SENTENCES = 20
+COLUMNS = dg.TableSchema(
+    [dg.TableColumn(name, "string") for name in ("project", "kind", "name", "since", "why")]
+)
+
+
+@dg.asset(
+    name=KEY,
+    group_name="operations",
+    kinds={"report"},
+    description="What removed instances left outside: AI keys, users and teams at amazee.ai, and "
+    "variables of organizations. Each run tries again to give it back.",
+    check_specs=[
+        dg.AssetCheckSpec(
+            RETURNED, asset=KEY, description="No removed instance holds AI credentials"
+        )
+    ],
+)
+def lagoon_drift(
+    context: dg.AssetExecutionContext,
+    database: DatabaseResource,
+    lagoon: LagoonResource,
+    amazee_ai: AmazeeAiResource,
+) -> Generator[dg.MaterializeResult | dg.AssetCheckResult, None, None]:
+    """Settle what can be settled, and show the rest."""
+    now = settings().make_clock().now()
+    with database.open() as book, lagoon.open() as client, amazee_ai.open() as ai:
+        settled = settle_debts(book, client, ai, now)
+    context.log.info("%s given back, %s still owed", settled.paid, len(settled.left))
+    yield dg.MaterializeResult(
+        metadata={
+            "given back": settled.paid,
+            "still owed": len(settled.left),
+            "table": _table(settled.left),
+        }
+    )
+    sentences = [
+        f"{one.instance} holds {one.kind} {one.name}: {one.problem}" for one in settled.left
+    ]
+    yield dg.AssetCheckResult(
+        passed=not sentences,
+        asset_key=KEY,
+        check_name=RETURNED,
+        description="\n".join(sentences[:MOST_SENTENCES]) or "all is given back",
+        metadata={"count": len(sentences)},
+    )
+
+
+def _table(owed: Sequence[Debt]) -> dg.TableMetadataValue:
+    rows = [
+        dg.TableRecord(
+            {
+                "project": one.instance,
+                "kind": one.kind,
+                "name": one.name,
+                "since": f"{one.since:%Y-%m-%d %H:%M:%S}",
+                "why": one.problem,
+            }
+        )
+        for one in owed
+    ]
+    return dg.MetadataValue.table(rows, schema=COLUMNS)
