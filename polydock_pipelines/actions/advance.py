@@ -122,7 +122,7 @@ def _step(book: Book, ports: Ports, held: Held) -> Outcome | Unreachable | None:
         journal=LeaseJournal(book, held, ports.clock),
     )
     try:
-        outcome = app_type.steps[instance.stage](instance, step_ports)
+        outcome = app_type.steps[instance.stage](app_type.sees(instance), step_ports)
     except StaleLeaseError:
         return None
     except PortError as error:

@@ -14,7 +14,7 @@ from polydock_pipelines.ports.amazee_ai import AMAZEE_AI, AmazeeAi
 from polydock_pipelines.steps.dependency_track import withdraw
 from polydock_pipelines.steps.giving_back import give_back
 
-MOST_INSTANCES = 200
+MOST_INSTANCES = 1000
 """So many at once; the oldest debts first."""
 
 

@@ -6,6 +6,7 @@ question either. So a request that fails for one instance only holds back nobody
 
 from collections.abc import Callable
 from datetime import datetime
+from typing import TypeVar, cast
 
 from polydock_pipelines.db.circuits import (
     LAGOON,
@@ -113,6 +114,7 @@ class GuardedAmazeeAi:
         self._book = book
         self._instance_id = instance_id
         self._is_let_through = False
+        self._has_failed = False
 
     def _let_through(self) -> AmazeeAi:
         """Return what is guarded; looks once a step whether it may be asked."""
@@ -124,33 +126,67 @@ class GuardedAmazeeAi:
         return self._ai
 
     def answered(self, now: datetime) -> None:
-        """Note that it is back, if it was asked at all and did not fail."""
-        if self._is_let_through:
+        """Note that it is back, if it was asked at all and was there each time.
+
+        A step may have taken its absence for its own failure, as a removal does.
+        """
+        if self._is_let_through and not self._has_failed:
             close_circuit(self._book.db, AMAZEE_AI, self._book.credential, now)
+
+    def _failed(self) -> None:
+        self._has_failed = True
 
     def ping(self) -> None:
         """See `ports.AmazeeAi.ping`."""
-        self._let_through().ping()
+        _listening(self._let_through(), self._failed).ping()
 
     def check(self) -> None:
         """See `ports.AmazeeAi.check`."""
-        self._let_through().check()
+        _listening(self._let_through(), self._failed).check()
 
     def region(self, region_id: int) -> AiRegion:
         """See `ports.AmazeeAi.region`."""
-        return self._let_through().region(region_id)
+        return _listening(self._let_through(), self._failed).region(region_id)
 
     @property
     def users(self) -> AiUsers:
         """See `ports.AmazeeAi.users`."""
-        return self._let_through().users
+        return _listening(self._let_through().users, self._failed)
 
     @property
     def keys(self) -> AiKeys:
         """See `ports.AmazeeAi.keys`."""
-        return self._let_through().keys
+        return _listening(self._let_through().keys, self._failed)
 
     @property
     def teams(self) -> AiTeams:
         """See `ports.AmazeeAi.teams`."""
-        return self._let_through().teams
+        return _listening(self._let_through().teams, self._failed)
+
+
+Facet = TypeVar("Facet")
+
+
+def _listening(facet: Facet, failed: Callable[[], None]) -> Facet:
+    """Return *facet*, calling *failed* at each EndpointError that one of its methods raises."""
+    return cast("Facet", _Listening(facet, failed))
+
+
+class _Listening:
+    """Passes calls on; typed by `_listening` as what it stands for."""
+
+    def __init__(self, facet: object, failed: Callable[[], None]) -> None:
+        self._facet = facet
+        self._failed = failed
+
+    def __getattr__(self, name: str) -> Callable[..., object]:
+        method: Callable[..., object] = getattr(self._facet, name)
+
+        def call(*values: object, **named: object) -> object:
+            try:
+                return method(*values, **named)
+            except EndpointError:
+                self._failed()
+                raise
+
+        return call

@@ -103,4 +103,7 @@ PRIVATE_GPT = replace(
         Field("registry_ghcr_password", "Password at ghcr.io", is_secret=True),
     ),
     is_named_after_company=True,
+    needs_person=True,
+    has_own_routes=True,
+    sees=private_gpt.as_its_person,
 )

@@ -21,6 +21,11 @@ def always(_fields: Mapping[str, str]) -> bool:
     return True
 
 
+def as_it_is(instance: Instance) -> Instance:
+    """Return the instance unchanged."""
+    return instance
+
+
 @dataclass(frozen=True)
 class AppType:
     """An app type as data. Stages by their names in the lifecycle's table."""
@@ -40,6 +45,12 @@ class AppType:
     nouns: Sequence[str] = ()
     is_named_after_company: bool = False
     """Whether the project's name begins with the person's company, where one is known."""
+    needs_person: bool = False
+    """Whether the person must be known from the start, so that no pool can be made beforehand."""
+    has_own_routes: bool = False
+    """Whether it makes its routes itself, so that the catalogue may give it none."""
+    sees: Callable[[Instance], Instance] = as_it_is
+    """What its steps see of an instance."""
 
     def variant(self, key: str, label: str, **steps: Step) -> "AppType":
         """Return a type that differs in some steps; underscores stand for the stages' dashes."""

@@ -72,7 +72,9 @@ def _types() -> Iterator[str]:
 
 
 def _needs(app: AppType) -> str:
-    return {always: "yes", never: "no"}.get(app.needs_ai, "as its fields say")
+    if app.needs_ai in (always, never):
+        return "yes" if app.needs_ai({}) else "no"
+    return "as its fields say"
 
 
 def _names(fields: Sequence[Field]) -> str:

@@ -268,6 +268,12 @@ class AppEntry(Shape):
     @field_validator("pool_target")
     @classmethod
     def _poolable(cls, value: int, info: ValidationInfo) -> int:
+        app_type = APP_TYPES.get(info.data.get("type", ""))
+        if value and app_type and app_type.needs_person:
+            raise ValueError(
+                f"expected 0: an app of the type {app_type.key} is made for a person, so none can "
+                "be made beforehand"
+            )
         naming = info.data.get("naming")
         if value and naming and naming.mode == "custom":
             raise ValueError(
@@ -279,6 +285,9 @@ class AppEntry(Shape):
     @field_validator("custom_route")
     @classmethod
     def _renders(cls, value: RouteEntry | None, info: ValidationInfo) -> RouteEntry | None:
+        app_type = APP_TYPES.get(info.data.get("type", ""))
+        if value and app_type and app_type.has_own_routes:
+            raise ValueError(f"expected none: the type {app_type.key} makes its routes itself")
         if value and not is_host(_host_of(value.domain_pattern, info.data.get("branch", "main"))):
             reason = (
                 f"gives no host name for a project of {LONGEST} characters; expected a pattern "

@@ -2,7 +2,9 @@
 
 import os
 import sys
+from collections.abc import Mapping
 from dataclasses import replace
+from datetime import datetime
 from typing import Annotated
 
 import typer
@@ -10,9 +12,11 @@ from pydantic import ValidationError
 
 from polydock_pipelines.actions.launch import launch_provisioning
 from polydock_pipelines.actions.list_registrations import list_registrations
+from polydock_pipelines.actions.register import Registered, Signup
 from polydock_pipelines.actions.register import register as take
 from polydock_pipelines.cli.failing import BAD_USAGE, fail
 from polydock_pipelines.cli.output import opened, print_json, print_pairs, print_table
+from polydock_pipelines.db.database import Database
 from polydock_pipelines.intake.app import simulation_of
 from polydock_pipelines.intake.schemas import FIELD_PREFIX, RegisterBody, sentence
 from polydock_pipelines.lifecycle.fields import FieldError
@@ -58,17 +62,11 @@ def register(
         "company_name": company,
     }
     body |= {f"{FIELD_PREFIX}{name}": value for name, value in map(_field, fields or [])}
-    try:
-        signup = replace(RegisterBody.model_validate(body).signup(), is_public=False)
-    except ValidationError as error:
-        fail(sentence(error), BAD_USAGE)
+    signup = _signup(body)
     with opened() as db:
         chosen = settings()
         now = chosen.make_clock().now()
-        try:
-            taken = take(db, signup, now, simulation=simulation_of(chosen))
-        except FieldError as error:
-            fail(str(error), BAD_USAGE)
+        taken = _taken(db, signup, now)
         if taken.instance_uuid is not None:
             with open_launcher(chosen) as launcher:
                 launch_provisioning(db, launcher, now)
@@ -80,6 +78,20 @@ def register(
     if not as_json:
         sys.stdout.write(f"{taken.uuid} is {taken.status}\n")
         sys.stdout.write(f"See how it goes: polydock registrations show {taken.uuid}\n")
+
+
+def _signup(body: Mapping[str, object]) -> Signup:
+    try:
+        return replace(RegisterBody.model_validate(body).signup(), is_public=False)
+    except ValidationError as error:
+        fail(sentence(error), BAD_USAGE)
+
+
+def _taken(db: Database, signup: Signup, now: datetime) -> Registered:
+    try:
+        return take(db, signup, now, simulation=simulation_of(settings()))
+    except FieldError as error:
+        fail(str(error), BAD_USAGE)
 
 
 def _field(text: str) -> tuple[str, str]:

@@ -56,13 +56,18 @@ def taken(
 ) -> dict[str, str]:
     """Return those of *given* that *fields* know and the caller may set, empty ones left out.
 
-    Unknown names are let go, as everything else that a request says and nobody asked for.
-    FieldError for a value that cannot be taken.
+    From the street unknown names are let go, as everything else that a request says and nobody
+    asked for; an operator is told. FieldError names them, and values that cannot be taken.
     """
     known = {field.name: field for field in fields if field.is_public or not is_public}
     chosen = {name: value.strip() for name, value in given.items() if name in known}
     filled = {name: value for name, value in chosen.items() if value}
     problems = [f"{n}: {p}" for n, v in filled.items() if (p := known[n].problem(v))]
+    if not is_public:
+        names = ", ".join(known) or "none"
+        problems += [
+            f"{name}: is no field; there are: {names}" for name in given if name not in known
+        ]
     if problems:
         raise FieldError("; ".join(sorted(problems)))
     return filled

@@ -82,14 +82,20 @@ def _values(instance: Instance, ports: StepPorts) -> dict[str, Secret] | Waiting
     model = {"AMAZEEAI_DEFAULT_MODEL": Secret(instance.field(MODEL_FIELD))}
     mode = mode_of(instance)
     if mode is KeyMode.INJECTED:
-        return model | {
-            name: instance.fields[field]
-            for field, name in INJECTED.items()
-            if field in instance.fields
-        }
+        return model | _injected(instance)
     key = _persons_key(instance, ports) if mode is KeyMode.USER else None
     key = key or credentials.own_key(instance, ports)
     return model | variables_of(key) if isinstance(key, AiKey) else key
+
+
+def _injected(instance: Instance) -> dict[str, Secret]:
+    """Return the variables that the request filled; a database's port may go without saying."""
+    given = {
+        name: instance.fields[field] for field, name in INJECTED.items() if field in instance.fields
+    }
+    if "AMAZEEAI_VECTOR_DB_HOST" in given:
+        given.setdefault("AMAZEEAI_VECTOR_DB_PORT", Secret(credentials.POSTGRES_PORT))
+    return given
 
 
 def _persons_key(instance: Instance, ports: StepPorts) -> AiKey | Waiting | Failed:

@@ -166,13 +166,21 @@ def key_of_user(instance: Instance, ports: StepPorts, user: AiUser) -> AiKey | W
 
 
 def own_key(instance: Instance, ports: StepPorts) -> AiKey | Waiting | Failed:
-    """Return the full key of the instance's own user; both are made if need be."""
-    bad = region_problem(instance, ports)
+    """Return the full key of the instance's own user; both are made if need be.
+
+    One that stands goes on working when its region is switched off: that only keeps from new ones.
+    """
+    bad = None if _has_key(instance) else region_problem(instance, ports)
     if bad is not None:
         return bad
     return key_of_user(
         instance, ports, ensure_user(instance, ports, new_user(own_address(instance)))
     )
+
+
+def _has_key(instance: Instance) -> bool:
+    keys = (one for one in instance.holdings if one.kind is HoldingKind.AI_KEY)
+    return any(one.external_id is not None for one in keys)
 
 
 def ensure_key(instance: Instance, ports: StepPorts, plan: KeyPlan) -> AiKey | Waiting | Failed:

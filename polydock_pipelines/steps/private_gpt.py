@@ -40,6 +40,11 @@ REGISTRY_FIELDS = {
 }
 
 
+def as_its_person(instance: Instance) -> Instance:
+    """Let the app's administrator be called by the person's address, in all its stages."""
+    return replace(instance, admin=replace(instance.admin, username=instance.person.email))
+
+
 def check(instance: Instance, ports: StepPorts) -> Outcome:
     """Make sure of amazee.ai, its region and the cluster's name before anything is made."""
     if _cluster(instance) is None:
@@ -169,7 +174,6 @@ def _variables(
     login, chat = hosts(instance)
     generated = {name: credentials.kept(instance, ports, name, _random_word) for name in GENERATED}
     values = {
-        "POLYDOCK_GENERATED_APP_ADMIN_USERNAME": Secret(instance.person.email),
         "POLYDOCK_USER_SELECTED_REGION_NAME": Secret(instance.app.store_name),
         "POLYDOCK_USER_SELECTED_REGION_ID": Secret(str(instance.app.store_id)),
         "AMAZEE_AI_TEAM_ID": Secret(str(team.id)),
@@ -184,7 +188,7 @@ def _variables(
         "LAGOON_ROUTES_JSON": Secret(_routes_json(login, chat)),
         "DRUPAL_URL": Secret(f"https://{login}"),
         "CHAINLIT_URL": Secret(f"https://{chat}"),
-        "DRUPAL_ADMIN_USER": Secret(instance.person.email),
+        "DRUPAL_ADMIN_USER": Secret(instance.admin.username),
         "DRUPAL_ADMIN_PASSWORD": instance.admin.password,
         "POLYDOCK_COMPANY_NAME": Secret(instance.person.company),
     }

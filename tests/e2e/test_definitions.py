@@ -19,7 +19,7 @@ pytestmark = DAGSTERS_WARNINGS
 
 JOBS = {"provision_instances", "activate_instances", "upgrade_instances", "remove_instances"}
 OPERATORS = {"retry_instances", "end_stuck_instances", "pause_work", "resume_work"}
-WATCHING = {"find_stuck_instances", "prune_history"}
+WATCHING = {"find_stuck_instances", "find_lagoon_drift", "prune_history"}
 SENSORS = {"signups", "builds", "due_instances"}
 UUID = "6f1c52b0-6f0e-4c8a-9a53-0c1d4f5a7e10"
 NO_SOCKETS = """
@@ -111,4 +111,4 @@ def test_a_config_of_another_name_is_refused(defs: dg.Definitions) -> None:
 
 
 def test_resources_bear_the_names_of_their_systems() -> None:
-    assert set(default_resources()) == {"database", "lagoon", "shell"}
+    assert set(default_resources()) == {"database", "lagoon", "shell", "amazee_ai"}

@@ -7,13 +7,18 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
+from polydock_pipelines.clients.amazee_ai.client import AmazeeAiClient
 from polydock_pipelines.clients.lagoon.client import LagoonClient
 from polydock_pipelines.db.vault import VaultError, new_key
 from polydock_pipelines.lifecycle.secret import Secret
+from polydock_pipelines.ports import EndpointError
+from polydock_pipelines.ports.amazee_ai import AMAZEE_AI
 from polydock_pipelines.settings import Settings, SettingsError
 from polydock_pipelines.wiring import (
     KEY_FILE,
+    credential_of,
     make_ports,
+    open_amazee_ai,
     open_book,
     open_database,
     open_lagoon,
@@ -21,6 +26,7 @@ from polydock_pipelines.wiring import (
     open_shell,
     open_vault,
 )
+from tests.fakes.amazee_ai import FakeAmazeeAi
 from tests.fakes.lagoon import FakeLagoon
 from tests.fakes.shell import FakeShell
 
@@ -114,16 +120,40 @@ def test_a_book_knows_the_grace_and_the_public_address(tmp_path: Path) -> None:
 
 
 def test_clients_are_made_without_a_word_to_the_outside(tmp_path: Path) -> None:
-    settings = chosen(tmp_path, LAGOON_TOKEN="t", LAGOON_API_URL="https://lagoon.invalid/graphql")
+    settings = chosen(
+        tmp_path,
+        LAGOON_TOKEN="t",
+        LAGOON_API_URL="https://lagoon.invalid/graphql",
+        AMAZEE_AI_BASE_URL="https://ai.invalid",
+    )
     with open_lagoon(settings) as lagoon, open_launcher(settings) as launcher:
         assert isinstance(lagoon, LagoonClient)
         assert launcher is not None
+    with open_amazee_ai(settings) as ai:
+        assert isinstance(ai, AmazeeAiClient)
     assert open_shell(settings) is not None
 
 
 def test_steps_get_the_clock_of_the_settings(tmp_path: Path) -> None:
     settings = chosen(tmp_path, POLYDOCK_CLOCK="offset:86400")
     clock = settings.make_clock()
-    ports = make_ports(FakeLagoon(clock), FakeShell(), settings)
+    ports = make_ports(FakeLagoon(clock), FakeShell(), FakeAmazeeAi(), settings)
     assert abs((ports.clock.now() - clock.now()).total_seconds()) < 5
     assert ports.public_key_of(Secret("no key")) is None
+
+
+def test_without_a_token_amazee_ai_is_away_and_says_what_to_set(tmp_path: Path) -> None:
+    with open_amazee_ai(chosen(tmp_path)) as ai, pytest.raises(EndpointError) as caught:
+        ai.region(1)
+    assert caught.value.endpoint == AMAZEE_AI
+    assert "Set AMAZEE_AI_TOKEN_FILE or AMAZEE_AI_TOKEN" in str(caught.value)
+
+
+def test_another_token_at_amazee_ai_is_another_credential(tmp_path: Path) -> None:
+    file = tmp_path / "token"
+    file.write_text("one\n")
+    settings = chosen(tmp_path, AMAZEE_AI_TOKEN_FILE=file)
+    before = credential_of(settings)
+    assert credential_of(chosen(tmp_path, AMAZEE_AI_TOKEN="one")) == before
+    file.write_text("two\n")
+    assert credential_of(settings) != before

@@ -11,6 +11,7 @@ from polydock_pipelines.db.leases import Book
 from polydock_pipelines.db.models.instances import AppInstance, InstanceLog
 from polydock_pipelines.db.vault import Vault, new_key
 from polydock_pipelines.ports import Ports
+from tests.fakes.amazee_ai import FakeAmazeeAi
 from tests.fakes.clock import FakeClock
 from tests.fakes.lagoon import FakeLagoon
 from tests.fakes.shell import FakeShell
@@ -28,7 +29,7 @@ def test_a_missing_key_fails_nobody_and_says_what_is_missing(
     instance_id = new_instance(database)
     before = _row(database, instance_id)
     database.vault = Vault([new_key()])
-    ports = Ports(FakeLagoon(clock), FakeShell(), clock, public_key_of)
+    ports = Ports(FakeLagoon(clock), FakeShell(), FakeAmazeeAi(), clock, public_key_of)
 
     assert advance(Book(database), ports, instance_id) is None
 
@@ -42,7 +43,7 @@ def test_a_missing_key_fails_nobody_and_says_what_is_missing(
 
 def test_once_the_key_is_back_the_instance_goes_on(database: Database, clock: FakeClock) -> None:
     instance_id, vault = new_instance(database), database.vault
-    ports = Ports(FakeLagoon(clock), FakeShell(), clock, public_key_of)
+    ports = Ports(FakeLagoon(clock), FakeShell(), FakeAmazeeAi(), clock, public_key_of)
     database.vault = Vault([new_key()])
     advance(Book(database), ports, instance_id)
     database.vault = vault

@@ -15,6 +15,7 @@ from sqlalchemy import select
 
 from polydock_pipelines.actions.apply_catalog import app_uuid, apply_catalog
 from polydock_pipelines.actions.export_catalog import export_catalog
+from polydock_pipelines.apps.registry import APP_TYPES
 from polydock_pipelines.catalog.diff import Action, CatalogDiff, lines
 from polydock_pipelines.catalog.problems import CatalogError
 from polydock_pipelines.catalog.writing import as_yaml
@@ -22,6 +23,7 @@ from polydock_pipelines.db import schema
 from polydock_pipelines.db.database import Database
 from polydock_pipelines.db.loading import open_variable
 from polydock_pipelines.db.models.offers import (
+    FieldValue,
     ProductType,
     Store,
     StoreApp,
@@ -38,7 +40,7 @@ from tests.unit.catalog.writer import app, private_key, store, written
 EXAMPLE = Path(__file__).parents[3] / "catalog" / "example.yaml"
 CANARY = "Canary4711"
 HIDDEN = "value: (changed)"
-TABLES = (Store, StoreApp, StoreAppScript, Variable, ProductType)
+TABLES = (Store, StoreApp, StoreAppScript, Variable, FieldValue, ProductType)
 Row = TypeVar("Row", bound=Model)
 LATER = START + timedelta(days=1)
 FULL = """
@@ -332,7 +334,7 @@ def test_the_example_applies_and_repeats(database: Database) -> None:
     first = apply_catalog(database, [EXAMPLE], START, {})
     assert {c.action for c in first.changes} == {Action.CREATED}
     assert apply_catalog(database, [EXAMPLE], LATER, {}).is_empty
-    assert {a.key for a in all_of(database, StoreApp)} == {"cms", "hello", "handbook"}
+    assert {a.app_type for a in all_of(database, StoreApp)} == set(APP_TYPES)
 
 
 def test_an_export_applies_without_a_change(database: Database, tmp_path: Path) -> None:

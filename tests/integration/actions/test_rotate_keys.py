@@ -9,8 +9,10 @@ from sqlalchemy import select
 from polydock_pipelines.actions import rotate_keys as module
 from polydock_pipelines.actions.rotate_keys import rotate_keys
 from polydock_pipelines.db.database import Database
+from polydock_pipelines.db.fields import write_field
+from polydock_pipelines.db.holdings import keep
 from polydock_pipelines.db.models.instances import AppInstance
-from polydock_pipelines.db.models.offers import Store, Variable
+from polydock_pipelines.db.models.offers import FieldValue, Store, Variable
 from polydock_pipelines.db.places import SEALED, deploy_key
 from polydock_pipelines.db.vault import Vault, VaultError, new_key
 from polydock_pipelines.lifecycle.secret import Secret
@@ -30,8 +32,15 @@ def keys(database: Database) -> tuple[Vault, Vault]:
         app = make_store_app(session, store)
         make_variable(session, app, "TOKEN", "a token", is_secret=True)
         make_variable(session, app, "TZ", "UTC")
-        make_instance_row(session, app, login_url="https://a.example.com/once")
+        row = make_instance_row(session, app, login_url="https://a.example.com/once")
         make_instance_row(session, app)
+        for owner_type, owner_id in (("store_app", app.id), ("app_instance", row.id)):
+            field = FieldValue(owner_type=owner_type, owner_id=owner_id, name="a_key")
+            write_field(field, Secret(f"a field of a {owner_type}"), VAULT)
+            plain = FieldValue(owner_type=owner_type, owner_id=owner_id, name="plain")
+            write_field(plain, "as it is", VAULT)
+            session.add_all([field, plain])
+        keep(session, row.id, "a_token", Secret("told once"), VAULT)
     key = new_key()
     return Vault([key, OLD_KEY]), Vault([key])
 
@@ -52,7 +61,16 @@ def readable(database: Database, vault: Vault) -> list[str]:
 
 
 EVERYTHING = sorted(
-    ["a deploy key", "a token", "https://a.example.com/once", "Generated4Tests", "Generated4Tests"]
+    [
+        "a deploy key",
+        "a token",
+        "https://a.example.com/once",
+        "Generated4Tests",
+        "Generated4Tests",
+        "a field of a store_app",
+        "a field of a app_instance",
+        "told once",
+    ]
 )
 
 
@@ -62,7 +80,7 @@ def test_afterwards_the_new_key_is_enough_and_the_old_one_opens_nothing(
     both, new = keys
     assert (readable(database, OLD), readable(database, new)) == (EVERYTHING, [])
     database.vault = both
-    assert rotate_keys(database) == 5
+    assert rotate_keys(database) == 8
     assert (readable(database, OLD), readable(database, new)) == ([], EVERYTHING)
 
 
@@ -71,6 +89,7 @@ def test_only_ciphertext_is_touched(database: Database, keys: tuple[Vault, Vault
         with db.read() as session:
             return [
                 *session.scalars(select(Variable.value).where(~Variable.is_secret)),
+                *session.scalars(select(FieldValue.value).where(~FieldValue.is_secret)),
                 *session.execute(select(Store.name, Store.updated_at).order_by(Store.id)),
                 *session.execute(select(AppInstance.id, AppInstance.updated_at).order_by("id")),
             ]
@@ -83,7 +102,7 @@ def test_only_ciphertext_is_touched(database: Database, keys: tuple[Vault, Vault
 
 def test_it_may_be_repeated(database: Database, keys: tuple[Vault, Vault]) -> None:
     database.vault = keys[0]
-    assert rotate_keys(database) == rotate_keys(database) == 5
+    assert rotate_keys(database) == rotate_keys(database) == 8
     assert readable(database, keys[1]) == EVERYTHING
 
 

@@ -5,12 +5,18 @@ from datetime import timedelta
 import pytest
 
 from polydock_pipelines.db.door import Writing, write
+from polydock_pipelines.db.fields import write_field
+from polydock_pipelines.db.holdings import give_back, hold, keep, owe
 from polydock_pipelines.db.models.instances import AppInstance
+from polydock_pipelines.db.models.offers import FieldValue
 from polydock_pipelines.db.models.operations import Handover
+from polydock_pipelines.lifecycle.holding import Holding, HoldingKind
+from polydock_pipelines.lifecycle.secret import Secret
 from polydock_pipelines.lifecycle.transitions import Change
 from tests.fakes.clock import START
 from tests.integration.cli.conftest import Polydock
 from tests.makers import (
+    VAULT,
     instance_row,
     make_group,
     make_instance_row,
@@ -219,3 +225,83 @@ def test_upgrades_are_asked_for_by_name_and_only_of_what_runs(polydock: Polydock
     assert again[0]["note"] == "its upgrade is under way already"
     told = polydock("instances", "logs", names[0])
     assert "a new version" in told.out
+
+
+# -- what stands outside, and the fields of the app's type
+
+OWN = f"{NAME}@autogen.null"
+HELD = (
+    Holding(HoldingKind.AI_USER, OWN, external_id=11),
+    Holding(HoldingKind.AI_KEY, f"{NAME}-proj-creds", OWN, 12, region_id=3, budget_usd=2.5),
+    Holding(HoldingKind.AI_KEY, "lost", OWN),
+    Holding(HoldingKind.ORGANIZATION_VARIABLES, "trials"),
+    Holding(HoldingKind.AI_TEAM, f"gpt-{NAME}", external_id=14),
+    Holding(HoldingKind.AI_TOKEN, "returned", OWN, external_id=15),
+)
+
+
+@pytest.fixture
+def holder(polydock: Polydock) -> str:
+    """Let an instance hold, owe and have returned things; return the uuid."""
+    with polydock.db.write() as session:
+        row = make_instance_row(session, name=NAME, ai_region_id=3)
+        for one in HELD:
+            hold(session, row.id, one, START)
+        owe(session, row.id, HELD[4], "it has [b]users[/b]\x1b[2J", START)
+        give_back(session, row.id, HELD[5], START + timedelta(seconds=5))
+        keep(session, row.id, "token", Secret(CANARY), VAULT)
+        for name, value in (("llm_key", Secret(CANARY)), ("llm_url", "https://l.example.com")):
+            field = FieldValue(owner_type="app_instance", owner_id=row.id, name=name)
+            write_field(field, value, VAULT)
+            session.add(field)
+        return row.uuid
+
+
+def test_what_stands_outside_is_shown_with_how_it_stands(polydock: Polydock, holder: str) -> None:
+    out = polydock("instances", "show", holder).out
+    table = out.partition("\nOutside\n")[2].partition("\nRuns\n")[0].splitlines()
+    assert [" ".join(line.split()) for line in table] == [
+        "kind name id region budget stands",
+        f"ai-user {OWN} 11 yes",
+        f"ai-key {NAME}-proj-creds 12 3 2.5 USD a month yes",
+        "ai-key lost maybe: its answer was lost",
+        "organization-variables trials yes",
+        f"ai-team gpt-{NAME} 14 owed since 2026-03-01 09:00:00: it has [b]users[/b]\ufffd[2J",
+        "ai-token returned 15 given back 2026-03-01 09:00:05",
+    ]
+
+
+def test_what_stands_outside_is_told_to_programs(polydock: Polydock, holder: str) -> None:
+    told = polydock("instances", "show", NAME, "--json").json["holdings"]
+    assert [one["name"] for one in told] == [one.name for one in HELD]
+    assert told[1] == {
+        "kind": "ai-key",
+        "name": f"{NAME}-proj-creds",
+        "external_id": 12,
+        "region_id": 3,
+        "budget_usd": 2.5,
+        "returned_at": None,
+        "owed_since": None,
+        "problem": "",
+    }
+    assert told[4]["owed_since"] == "2026-03-01T09:00:00+00:00"
+    assert told[5]["returned_at"] == "2026-03-01T09:00:05+00:00"
+
+
+def test_fields_are_shown_and_secret_ones_are_not(polydock: Polydock, holder: str) -> None:
+    lines = [
+        " ".join(line.split()) for line in polydock("instances", "show", NAME).out.splitlines()
+    ]
+    assert "field llm_url https://l.example.com" in lines
+    assert "field llm_key (secret)" in lines
+    assert "amazee.ai region 3" in lines
+    facts = polydock("instances", "show", NAME, "--json").json["facts"]
+    assert (facts["field llm_key"], facts["field llm_url"]) == ("(secret)", "https://l.example.com")
+    for as_json in ([], ["--json"]):
+        assert CANARY not in polydock("instances", "show", NAME, *as_json).out
+
+
+def test_an_instance_that_holds_nothing_has_no_such_section(polydock: Polydock) -> None:
+    uuid = instance_row(polydock.db, new_instance(polydock.db)).uuid
+    assert "Outside" not in polydock("instances", "show", uuid).out
+    assert polydock("instances", "show", uuid, "--json").json["holdings"] == []

@@ -1,11 +1,14 @@
 """`polydock register` and `polydock registrations …`."""
 
 import pytest
+from sqlalchemy import select
 
-from tests.integration.actions.tables import counts
+from polydock_pipelines.db.loading import open_field
+from polydock_pipelines.db.models.offers import FieldValue
+from tests.integration.actions.tables import counts, dump
 from tests.integration.cli.conftest import Polydock
 from tests.integration.intake.door import APP, offer
-from tests.makers import make_registration
+from tests.makers import VAULT, make_registration, make_store_app
 
 PERSON = ("--email", "grace@example.com", "--first-name", "Grace", "--last-name", "Hopper")
 
@@ -116,3 +119,76 @@ def test_an_unknown_registration_is_one_line(polydock: Polydock) -> None:
     said = polydock("registrations", "show", "nobody")
     assert said.code == 1
     assert "there is no registration nobody; `polydock registrations list`" in said.line
+
+
+# -- fields of the app's type
+
+CANARY = "Canary4711"
+
+
+def offer_of(polydock: Polydock, app_type: str) -> str:
+    with polydock.db.write() as session:
+        return make_store_app(session, app_type=app_type).uuid
+
+
+def fields(polydock: Polydock) -> dict[str, str]:
+    with polydock.db.read() as session:
+        rows = session.scalars(select(FieldValue)).all()
+    return {row.name: open_field(row, VAULT).reveal() for row in rows}
+
+
+def test_an_operator_fills_fields_that_the_street_may_not(polydock: Polydock) -> None:
+    app = offer_of(polydock, "dependency-track")
+    register(polydock, "--field", "lagoon_organisation=partners", app=app)
+    assert fields(polydock) == {"lagoon_organisation": "partners"}
+
+
+def test_a_secret_field_comes_from_the_environment_and_is_never_shown(
+    polydock: Polydock, environ: pytest.MonkeyPatch
+) -> None:
+    environ.setenv("THE_KEY", f"sk={CANARY}")
+    app = offer_of(polydock, "amazee-claw")
+    given = ("--field", "llm_key=env:THE_KEY", "--field", "llm_url=https://llm.example.com/?a=b")
+    uuid = register(polydock, *given, app=app)
+    assert fields(polydock) == {
+        "llm_key": f"sk={CANARY}",
+        "llm_url": "https://llm.example.com/?a=b",
+    }
+    assert CANARY not in repr(dump(polydock.db))
+    for command in (["list"], ["show", uuid]):
+        for as_json in ([], ["--json"]):
+            said = polydock("registrations", *command, *as_json)
+            assert uuid in said.out
+            assert CANARY not in said.out
+            assert "fields_mark" not in said.out
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ((CANARY,), "--field: expected NAME=VALUE or NAME=env:VARIABLE"),
+        (("llm_key=env:NOBODY",), "--field llm_key: NOBODY is not set in the environment"),
+        (("llm_key=env:",), "--field: expected NAME=VALUE or NAME=env:VARIABLE"),
+        ((f"llm_url=http://{CANARY}",), "llm_url: expected an https URL"),
+        ((f"{CANARY} x=1",), "instance_config_*: expected names of lower-case letters"),
+        ((f"=llm_key={CANARY}",), "instance_config_*: expected names of lower-case letters"),
+        ((f"llm_key={CANARY}\x1b[2J",), "instance_config_llm_key: must not hold control"),
+        ((f"llm_key={CANARY}", "team_id=x"), "team_id: expected a team's number"),
+    ],
+)
+def test_a_wrong_field_is_bad_usage_and_nothing_is_kept(
+    polydock: Polydock, given: tuple[str, ...], words: str
+) -> None:
+    app = offer_of(polydock, "amazee-claw")
+    before = dump(polydock.db)
+    options = [word for one in given for word in ("--field", one)]
+    said = polydock("register", *PERSON, "--app", app, "--accept-aup", *options)
+    assert said.code == 2
+    assert words in said.line
+    assert CANARY not in said.line
+    assert dump(polydock.db) == before
+
+
+def test_a_field_left_empty_is_not_filled(polydock: Polydock) -> None:
+    register(polydock, "--field", "llm_key=", app=offer_of(polydock, "amazee-claw"))
+    assert fields(polydock) == {}

@@ -38,14 +38,14 @@ def test_apply_prints_what_changed() -> None:
     first = run("apply", EXAMPLE)
     assert (first.exit_code, first.stderr) == (0, "")
     assert "+ app eu/cms\n" in first.stdout
-    assert first.stdout.endswith("17 created, 0 unchanged\n")
-    assert run("apply", EXAMPLE).stdout == "nothing to change, 5 unchanged\n"
+    assert first.stdout.endswith("26 created, 0 unchanged\n")
+    assert run("apply", EXAMPLE).stdout == "nothing to change, 10 unchanged\n"
     assert "= app eu/cms\n" in run("apply", EXAMPLE, "--verbose").stdout
 
 
 def test_a_dry_run_says_that_it_is_one() -> None:
     assert run("apply", EXAMPLE, "--dry-run").stdout.endswith("dry run: nothing was written\n")
-    assert run("apply", EXAMPLE).stdout.endswith("17 created, 0 unchanged\n")
+    assert run("apply", EXAMPLE).stdout.endswith("26 created, 0 unchanged\n")
 
 
 def test_apply_speaks_json(tmp_path: Path) -> None:
@@ -88,7 +88,7 @@ def test_export_prints_what_apply_takes(tmp_path: Path) -> None:
     exported = run("export")
     assert exported.exit_code == 0
     file = raw(tmp_path, exported.stdout)
-    assert run("apply", file).stdout == "nothing to change, 5 unchanged\n"
+    assert run("apply", file).stdout == "nothing to change, 10 unchanged\n"
     assert json.loads(run("export", "--json").stdout) == yaml.safe_load(exported.stdout)
 
 

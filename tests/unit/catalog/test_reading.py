@@ -119,21 +119,25 @@ def test_the_longest_custom_words_leave_a_valid_name(tmp_path: Path) -> None:
     assert f"-{word}-{word}-" in project_name(rule)
 
 
-def test_the_example_has_two_stores_and_three_apps() -> None:
+def test_the_example_has_two_stores_and_an_app_of_each_type() -> None:
     stores = example()
     assert [(s.key, s.lagoon.organization_id, s.lagoon.group_name) for s in stores] == [
         ("eu", 1, "polydock-operators"),
         ("partners", 2, "polydock-partners"),
     ]
     apps = [app for s in stores for app in s.apps]
-    assert [a.key for a in apps] == ["cms", "hello", "handbook"]
-    assert apps[0].available_for_trials
-    assert all(a.trial and a.mails.ready and a.type in APP_TYPES for a in apps)
+    assert [a.key for a in apps] == [
+        "cms", "hello", "assistant", "anything-llm", "claw", "dependency-track", "private-gpt",
+        "handbook",
+    ]  # fmt: skip
+    assert {a.type for a in apps if a.available_for_trials} == set(APP_TYPES)
+    assert all(a.trial for a in apps)
+    assert all(a.mails.ready for a in apps if a.type == "polydock-app")
     assert all(s.lagoon.deploy_key is None for s in stores)
 
 
 def test_the_examples_scripts_call_nothing_that_a_plain_shell_lacks() -> None:
     scripts = [s for st in example() for a in st.apps for s in a.scripts.by_stage().values()]
     words = {w for s in scripts for w in s.script.splitlines() if not w.strip().startswith("#")}
-    assert len(scripts) == 4
+    assert len(scripts) == 5
     assert not [line for line in words if "drush" in line or "node " in line]

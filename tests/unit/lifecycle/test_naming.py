@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from polydock_pipelines.lifecycle.naming import (
     ID_LENGTH,
     LONGEST,
+    LONGEST_COMPANY,
     Naming,
     admin_password,
     admin_username,
@@ -88,6 +89,30 @@ def test_a_variant_begins_like_the_name(name: str) -> None:
 def test_a_project_name_ends_with_a_whole_random_id(naming: Naming) -> None:
     ends = project_name(naming).rsplit("-", 1)[1]
     assert re.fullmatch(rf"[0-9a-z]{{{ID_LENGTH}}}", ends)
+
+
+@given(ANY_TEXT)
+@example("a" * 300)
+@example("-" * 300)
+@example("株式会社")
+@example("Ünïcode & Söhne, Inc.")
+@example("İﬁ٣")
+@example(" \t\n")
+def test_any_company_gives_a_name_that_fits_lagoon_and_ends_with_an_id(company: str) -> None:
+    name = project_name(Naming("trial", company=company))
+    assert _fits_lagoon(name)
+    assert is_valid(name)
+    front, ends = name[:-ID_LENGTH], name[-ID_LENGTH:]
+    assert re.fullmatch(rf"[0-9a-z]{{{ID_LENGTH}}}", ends)
+    known = sanitise(company).replace("-", "")[:LONGEST_COMPANY]
+    assert front == known if known else front.startswith("trial-")
+
+
+def test_two_projects_of_one_company_have_two_names() -> None:
+    naming = Naming("trial", company="Engines Ltd")
+    names = {project_name(naming) for _ in range(1000)}
+    assert len(names) == 1000
+    assert all(name.startswith("enginesltd") for name in names)
 
 
 def test_a_name_is_made_of_prefixes_words_and_an_id() -> None:
