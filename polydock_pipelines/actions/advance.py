@@ -122,11 +122,11 @@ def _step(book: Book, ports: Ports, held: Held) -> Outcome | Unreachable | None:
         journal=LeaseJournal(book, held, ports.clock),
     )
     try:
-        outcome = app_type.steps[instance.stage](app_type.sees(instance), step_ports)
+        outcome = app_type.steps[instance.stage](instance, step_ports)
     except StaleLeaseError:
         return None
     except PortError as error:
-        return _outcome_of(book, ports, error)
+        outcome = _outcome_of(book, ports, error)
     amazee_ai.answered(ports.clock.now())
     return outcome
 

@@ -24,6 +24,7 @@ from polydock_pipelines.lifecycle.status import Resting
 from polydock_pipelines.lifecycle.table import LIFECYCLE
 from polydock_pipelines.lifecycle.transitions import enter
 
+LONGEST_LOGIN = 100
 FOR_PEOPLE = 0
 """The priority of an instance that somebody waits for."""
 
@@ -84,7 +85,7 @@ def _new_row(
         user_first_name=request.first_name,
         user_last_name=request.last_name,
         company_name=request.company,
-        admin_username=naming.admin_username(),
+        admin_username=_administrator(app, request),
         is_trial=request.is_trial,
         event_sequence=0,
         attempt=0,
@@ -95,6 +96,12 @@ def _new_row(
     _point(row, store, app)
     row.admin_password = vault.seal(admin_password(row), naming.admin_password())
     return row
+
+
+def _administrator(app: StoreApp, request: Request) -> str:
+    """Return how the app's administrator is called."""
+    email, is_person = request.user.email, APP_TYPES[app.app_type].is_administered_by_person
+    return email if is_person and len(email) <= LONGEST_LOGIN else naming.admin_username()
 
 
 def _point(row: AppInstance, store: Store, app: StoreApp) -> None:

@@ -1,5 +1,6 @@
 """Debts: what a removed instance still holds outside, because it could not be given back then."""
 
+import time
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -9,13 +10,15 @@ from polydock_pipelines.db.circuits import LAGOON
 from polydock_pipelines.db.debts import Debt
 from polydock_pipelines.db.leases import Book
 from polydock_pipelines.lifecycle.holding import AI_KINDS, Holding
+from polydock_pipelines.lifecycle.table import Kind
 from polydock_pipelines.ports import EndpointError, Lagoon, PortError
 from polydock_pipelines.ports.amazee_ai import AMAZEE_AI, AmazeeAi
 from polydock_pipelines.steps.dependency_track import withdraw
 from polydock_pipelines.steps.giving_back import give_back
 
 MOST_INSTANCES = 1000
-"""So many at once; the oldest debts first."""
+LONGEST_S = 120.0
+"""After so much the round ends: a run has 300 s, and those left over come first in the next one."""
 
 
 @dataclass(frozen=True)
@@ -24,6 +27,10 @@ class Settled:
 
     paid: int
     left: Sequence[Debt]
+    """At most so many as somebody wants to read; `owed` counts all."""
+    owed: int = 0
+    held_back: str = ""
+    """Why nothing was tried: a brake, or Lagoon is away."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +59,7 @@ class _Round:
             try:
                 give(held, close)
             except PortError as error:
-                debts.note(self.book.db, instance_id, str(error))
+                debts.note(self.book.db, instance_id, str(error), self.now)
                 if isinstance(error, EndpointError):
                     self.away.add(endpoint)
 
@@ -69,9 +76,13 @@ class _Round:
 def settle_debts(book: Book, lagoon: Lagoon, ai: AmazeeAi, now: datetime) -> Settled:
     """Try once more to give back what is owed; what still cannot be is told with its reason.
 
-    Each entry is closed as soon as its thing is gone. Safe to repeat, and safe beside another.
+    Each entry is closed as soon as its thing is gone. Safe to repeat, and safe beside another. The
+    brakes of removals hold this back too.
     """
-    this = _Round(book, lagoon, ai, now)
-    for instance_id in debts.oldest(book.db, MOST_INSTANCES):
+    this, gate, began = _Round(book, lagoon, ai, now), book.gate(now), time.monotonic()
+    for instance_id in debts.due(book.db, MOST_INSTANCES, gate.lets(Kind.REMOVE)):
+        if time.monotonic() - began > LONGEST_S:
+            break
         this.settle(instance_id)
-    return Settled(len(this.paid), debts.all_of(book.db))
+    left, owed = debts.all_of(book.db), debts.count(book.db)
+    return Settled(len(this.paid), left, owed, gate.why(Kind.REMOVE))

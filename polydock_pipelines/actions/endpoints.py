@@ -169,6 +169,7 @@ Facet = TypeVar("Facet")
 
 def _listening(facet: Facet, failed: Callable[[], None]) -> Facet:
     """Return *facet*, calling *failed* at each EndpointError that one of its methods raises."""
+    # It passes everything on, so it is whatever it stands for.
     return cast("Facet", _Listening(facet, failed))
 
 

@@ -105,5 +105,6 @@ PRIVATE_GPT = replace(
     is_named_after_company=True,
     needs_person=True,
     has_own_routes=True,
-    sees=private_gpt.as_its_person,
+    is_administered_by_person=True,
+    longest_trial_days=30,
 )

@@ -21,11 +21,6 @@ def always(_fields: Mapping[str, str]) -> bool:
     return True
 
 
-def as_it_is(instance: Instance) -> Instance:
-    """Return the instance unchanged."""
-    return instance
-
-
 @dataclass(frozen=True)
 class AppType:
     """An app type as data. Stages by their names in the lifecycle's table."""
@@ -47,10 +42,12 @@ class AppType:
     """Whether the project's name begins with the person's company, where one is known."""
     needs_person: bool = False
     """Whether the person must be known from the start, so that no pool can be made beforehand."""
+    longest_trial_days: int | None = None
+    """What it works with ends by itself after so many days."""
     has_own_routes: bool = False
     """Whether it makes its routes itself, so that the catalogue may give it none."""
-    sees: Callable[[Instance], Instance] = as_it_is
-    """What its steps see of an instance."""
+    is_administered_by_person: bool = False
+    """Whether its administrator is called by the person's address, and not by a generated name."""
 
     def variant(self, key: str, label: str, **steps: Step) -> "AppType":
         """Return a type that differs in some steps; underscores stand for the stages' dashes."""

@@ -265,6 +265,16 @@ class AppEntry(Shape):
         """Whether amazee.ai makes something for each instance."""
         return APP_TYPES[self.type].needs_ai(plain_fields(self.fields))
 
+    @field_validator("trial")
+    @classmethod
+    def _lasts(cls, value: Trial | None, info: ValidationInfo) -> Trial | None:
+        app_type = APP_TYPES.get(info.data.get("type", ""))
+        longest = app_type.longest_trial_days if app_type else None
+        if value and longest and value.days > longest:
+            reason = f"is too long for the type {info.data['type']}; expected at most {longest}"
+            raise FindingsError([Finding(["days"], reason)])
+        return value
+
     @field_validator("pool_target")
     @classmethod
     def _poolable(cls, value: int, info: ValidationInfo) -> int:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import select, text, update
+from sqlalchemy import ColumnElement, func, select, text, update
 
 from polydock_pipelines.db.database import Database
 from polydock_pipelines.db.holdings import LONGEST_PROBLEM, give_back, holdings_of
@@ -26,13 +26,18 @@ class Debt:
     problem: str
 
 
-def oldest(db: Database, limit: int) -> list[int]:
-    """Return the ids of instances that owe something; those that were made first come first."""
+def due(db: Database, limit: int, lets: ColumnElement[bool]) -> list[int]:
+    """Return the ids of instances that owe something, those first that wait longest for a try.
+
+    *lets*: only those that a gate lets through.
+    """
+    tried = func.min(func.coalesce(InstanceHolding.tried_at, InstanceHolding.owed_since))
     chosen = (
         select(InstanceHolding.instance_id)
-        .where(text(OWED))
+        .join(AppInstance, AppInstance.id == InstanceHolding.instance_id)
+        .where(text(OWED), lets)
         .group_by(InstanceHolding.instance_id)
-        .order_by(InstanceHolding.instance_id)
+        .order_by(tried, InstanceHolding.instance_id)
         .limit(limit)
     )
     with db.read() as session:
@@ -68,11 +73,23 @@ def close(db: Database, instance_id: int, holding: Holding, now: datetime) -> No
         give_back(session, instance_id, holding, now)
 
 
-def note(db: Database, instance_id: int, problem: str) -> None:
-    """Write on an instance's debts why they could not be settled."""
+def any_owed(db: Database) -> bool:
+    """Whether anything is owed."""
+    with db.read() as session:
+        return session.scalar(select(InstanceHolding.id).where(text(OWED)).limit(1)) is not None
+
+
+def count(db: Database) -> int:
+    """Return how many things are owed."""
+    with db.read() as session:
+        return session.scalar(select(func.count(InstanceHolding.id)).where(text(OWED))) or 0
+
+
+def note(db: Database, instance_id: int, problem: str, now: datetime) -> None:
+    """Write on an instance's debts why they could not be settled, and when that was tried."""
     with db.write() as session:
         session.execute(
             update(InstanceHolding)
             .where(InstanceHolding.instance_id == instance_id, text(OWED))
-            .values(problem=problem[:LONGEST_PROBLEM])
+            .values(problem=problem[:LONGEST_PROBLEM], tried_at=now)
         )

@@ -24,7 +24,7 @@ from polydock_pipelines.db.places import login_url
 from polydock_pipelines.db.vault import Vault
 from polydock_pipelines.lifecycle.holding import Holding
 from polydock_pipelines.lifecycle.instance import Effect, Instance
-from polydock_pipelines.lifecycle.outcome import Done, Facts, Outcome, Unreachable
+from polydock_pipelines.lifecycle.outcome import Done, Facts, Outcome, Unreachable, Waiting
 from polydock_pipelines.lifecycle.secret import Secret
 from polydock_pipelines.lifecycle.status import Resting
 from polydock_pipelines.lifecycle.table import (
@@ -239,6 +239,8 @@ def lay_down(book: Book, held: Held, until: datetime) -> None:
 
 def _note_reach(row: AppInstance, outcome: Outcome | Unreachable, now: datetime) -> None:
     """Remember which endpoint the row waits for, or since when it alone is not answered."""
+    if isinstance(outcome, Waiting) and outcome.is_unsure:
+        return
     is_away = isinstance(outcome, Unreachable)
     row.waits_for = outcome.waits_for if is_away else None
     is_alone = is_away and outcome.waits_for is None

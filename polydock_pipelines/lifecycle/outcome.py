@@ -50,6 +50,8 @@ class Waiting:
     until: datetime
     facts: Facts = field(default_factory=Facts)
     note: str = ""
+    is_unsure: bool = False
+    """Whether it waits because of a lost answer: nothing shows that the endpoint is well."""
 
 
 @dataclass(frozen=True)

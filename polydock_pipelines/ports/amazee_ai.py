@@ -11,6 +11,7 @@ Facts: contracts, amazee-ai. Errors are those of `ports`; what each means here:
 """
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Protocol
 
 from polydock_pipelines.lifecycle.secret import Secret
@@ -85,6 +86,17 @@ class AiKey:
 
 
 @dataclass(frozen=True)
+class AiKeyRef:
+    """A key without its secrets, whatever it still has: what a removal must know of it."""
+
+    id: int
+    name: str
+    owner_id: int | None
+    team_id: int | None
+    created_at: datetime | None = None
+
+
+@dataclass(frozen=True)
 class NewAiKey:
     """What to create: for a user or for a team, never for both."""
 
@@ -104,6 +116,7 @@ class AiTeam:
     admin_email: str
     is_deleted: bool = False
     """Soft-deleted: its users are switched off, and its name is taken for ever."""
+    created_at: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -148,6 +161,18 @@ class AiKeys(Protocol):
 
     def of_team(self, team_id: int) -> list[AiKey]:
         """Return the keys that belong to the team itself, with their secrets."""
+        ...
+
+    def refs_of_user(self, user_id: int) -> list[AiKeyRef]:
+        """Return all keys of a user, and databases alone, even such as have lost a part."""
+        ...
+
+    def refs_of_team(self, team_id: int) -> list[AiKeyRef]:
+        """Return all keys that belong to the team itself, as `refs_of_user` does."""
+        ...
+
+    def ref(self, key_id: int) -> AiKeyRef:
+        """Return a key by its number. NotFoundError."""
         ...
 
     def create(self, new: NewAiKey) -> AiKey:

@@ -44,7 +44,7 @@ def lagoon_drift(
     with database.open() as book:
         if wrong := version.problem(book.db):
             return dg.SkipReason(wrong)
-        if debts.oldest(book.db, 1):
+        if debts.any_owed(book.db):
             return dg.RunRequest()
     if context.scheduled_execution_time.hour == 0:
         return dg.RunRequest()

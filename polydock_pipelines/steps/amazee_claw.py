@@ -39,13 +39,16 @@ INJECTED = {
 
 
 def mode_of(instance: Instance) -> KeyMode:
-    """Return the mode that the store app chose."""
-    return KeyMode(instance.field(MODE_FIELD, KeyMode.INJECTED))
+    """Return the mode that the store app had chosen when the instance began."""
+    begun = instance.kept.get(MODE_FIELD)
+    return KeyMode(begun.reveal() if begun else instance.field(MODE_FIELD, KeyMode.INJECTED))
 
 
 def check(instance: Instance, ports: StepPorts) -> Outcome:
-    """Look at amazee.ai only when something will be made there."""
-    if mode_of(instance) is KeyMode.INJECTED:
+    """Settle whose key it is, for good; look at amazee.ai only when one will be made there."""
+    mode = mode_of(instance)
+    credentials.kept(instance, ports, MODE_FIELD, lambda: Secret(mode.value))
+    if mode is KeyMode.INJECTED:
         return project.settle_name(instance, ports)
     return ai_app.check(instance, ports)
 
@@ -103,8 +106,10 @@ def _persons_key(instance: Instance, ports: StepPorts) -> AiKey | Waiting | Fail
     bad = credentials.region_problem(instance, ports)
     if bad is not None:
         return bad
-    new = credentials.new_user(instance.person.email.lower())
-    user = credentials.ensure_user(instance, ports, new, is_own=False)
+    email = instance.person.email.lower()
+    if credentials.is_own(email):
+        return Failed(f"{email} is the address of an instance, and of no person", is_final=True)
+    user = credentials.ensure_user(instance, ports, credentials.new_user(email), is_own=False)
     return credentials.key_of_user(instance, ports, user)
 
 

@@ -221,7 +221,9 @@ def _make(
     if known is not None and known.external_id is None and known.meant_at is not None:
         again = known.meant_at + ANSWER_LOST
         if ports.clock.now() < again:
-            return Waiting(again, note=f"the creation of {name} got no answer; looking again")
+            return Waiting(again, is_unsure=True)  # the line that says why stays
+    if known is not None and known.external_id is not None:
+        _discard(ports, known)
     try:
         with meant(ports, entry, known):
             key = ports.amazee_ai.keys.create(replace(plan.new, name=name))
@@ -234,6 +236,15 @@ def _make(
         if key is None:
             raise
     return _recorded(instance, ports, plan, key)
+
+
+def _discard(ports: StepPorts, known: Holding) -> None:
+    """Delete a key that we made and that is not listed whole: it would keep its name locked."""
+    keys, key_id = ports.amazee_ai.keys, known.external_id
+    assert key_id is not None  # noqa: S101 - the caller looked
+    with suppress(NotFoundError):
+        if keys.ref(key_id).name == known.name:
+            keys.delete(key_id)
 
 
 def _found_after_all(plan: KeyPlan) -> AiKey | None:

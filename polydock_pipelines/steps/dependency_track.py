@@ -8,12 +8,19 @@ from polydock_pipelines.lifecycle.holding import Holding, HoldingKind
 from polydock_pipelines.lifecycle.instance import EnvVariable, Instance, Script
 from polydock_pipelines.lifecycle.outcome import Done, Failed, Outcome
 from polydock_pipelines.lifecycle.secret import Secret
-from polydock_pipelines.ports import EndpointError, Lagoon, NotFoundError, PortError, StepPorts
+from polydock_pipelines.ports import (
+    EndpointError,
+    Lagoon,
+    NotFoundError,
+    PortError,
+    StepPorts,
+    ThrottledError,
+)
 from polydock_pipelines.steps import claim, removal, scripts
 from polydock_pipelines.steps.claim import routes_of
+from polydock_pipelines.steps.credentials import meant
 
 ORGANIZATION_FIELD = "lagoon_organisation"
-API_KEY = "app-admin-api-key"
 API_KEY_LINE = re.compile(r"API_KEY:[ \t]*(\S+)")
 """On one line: after an empty one comes the login URL, which is nobody's key."""
 INSIGHTS = "LAGOON_FEATURE_FLAG_INSIGHTS"
@@ -42,16 +49,16 @@ def claim_and_tell(instance: Instance, ports: StepPorts) -> Outcome:
     endpoint = _endpoint(instance, ports)
     if endpoint is None:
         return Failed(f"{instance.name} has no route that begins with apiserver.; look again")
-    ports.journal.keep(API_KEY, key)
-    ports.journal.hold(Holding(HoldingKind.ORGANIZATION_VARIABLES, organization))
-    ports.lagoon.organizations.set_organization_variables(
-        organization,
-        [
-            EnvVariable(INSIGHTS, Secret("enabled")),
-            EnvVariable(ENDPOINT, Secret(endpoint)),
-            EnvVariable(ENDPOINT_KEY, key),
-        ],
-    )
+    entry = Holding(HoldingKind.ORGANIZATION_VARIABLES, organization)
+    with meant(ports, entry, instance.holding(entry.kind, entry.name)):
+        ports.lagoon.organizations.set_organization_variables(
+            organization,
+            [
+                EnvVariable(INSIGHTS, Secret("enabled")),
+                EnvVariable(ENDPOINT, Secret(endpoint)),
+                EnvVariable(ENDPOINT_KEY, key),
+            ],
+        )
     return claimed
 
 
@@ -84,8 +91,8 @@ def _withdraw(instance: Instance, ports: StepPorts, held: Holding) -> Failed | N
     """Give the variables back; after some tries they are owed instead."""
     try:
         withdraw(held, ports.lagoon)
-    except EndpointError:
-        raise  # Lagoon is away, and the removal waits for it anyway
+    except (EndpointError, ThrottledError):
+        raise  # Lagoon is away or busy, and the removal waits for it anyway
     except PortError as error:
         if instance.attempt < TRIES:
             return Failed(str(error))

@@ -10,7 +10,7 @@ from polydock_pipelines.lifecycle.holding import AI_KINDS, Holding, HoldingKind
 from polydock_pipelines.lifecycle.instance import Instance
 from polydock_pipelines.lifecycle.outcome import Done, Failed, Outcome, Waiting
 from polydock_pipelines.ports import NotFoundError, PortError, StepPorts
-from polydock_pipelines.ports.amazee_ai import AiKey, AmazeeAi
+from polydock_pipelines.ports.amazee_ai import AiKeyRef, AiTeam, AmazeeAi
 from polydock_pipelines.steps import removal
 from polydock_pipelines.steps.credentials import ANSWER_LOST, is_own
 
@@ -48,7 +48,8 @@ def _for_a_late_answer(held: Collection[Holding], ports: StepPorts) -> Waiting |
     until = max(lately, default=ports.clock.now() - ANSWER_LOST) + ANSWER_LOST
     if until <= ports.clock.now():
         return None
-    return Waiting(until, note="something at amazee.ai may still be in the making; looking again")
+    note = "something at amazee.ai may still be in the making; looking again"
+    return Waiting(until, note=note, is_unsure=True)
 
 
 def _recorded(instance: Instance, ports: StepPorts, note: str) -> Outcome:
@@ -75,18 +76,22 @@ def give_back(held: Collection[Holding], ai: AmazeeAi, close: Callable[[Holding]
 
 def _delete_keys(held: Collection[Holding], ai: AmazeeAi) -> None:
     """Delete the keys that are known, and those that are found: their record may have been lost."""
-    for key_id in sorted({one for part in (_known(held), _found(held, ai)) for one in part}):
+    for key_id in sorted({one.id for part in (_known(held, ai), _found(held, ai)) for one in part}):
         with suppress(NotFoundError):
             ai.keys.delete(key_id)
 
 
-def _known(held: Collection[Holding]) -> Iterator[int]:
+def _known(held: Collection[Holding], ai: AmazeeAi) -> Iterator[AiKeyRef]:
+    """Return the keys whose numbers we know, unless the number is another's by now."""
     for one in held:
         if one.kind is HoldingKind.AI_KEY and one.external_id is not None:
-            yield one.external_id
+            with suppress(NotFoundError):
+                key = ai.keys.ref(one.external_id)
+                if key.name == one.name:
+                    yield key
 
 
-def _found(held: Collection[Holding], ai: AmazeeAi) -> Iterator[int]:
+def _found(held: Collection[Holding], ai: AmazeeAi) -> Iterator[AiKeyRef]:
     """Return all keys of our own users and teams, and of other owners those of our names."""
     names = {one.name for one in held if one.kind is HoldingKind.AI_KEY}
     own = {one.name for one in held if one.kind in (HoldingKind.AI_USER, HoldingKind.AI_TEAM)}
@@ -94,16 +99,27 @@ def _found(held: Collection[Holding], ai: AmazeeAi) -> Iterator[int]:
     for owner in sorted(own | others):
         for key in _keys_of(owner, ai):
             if owner in own or key.name in names:
-                yield key.id
+                yield key
 
 
-def _keys_of(owner: str, ai: AmazeeAi) -> list[AiKey]:
+def _keys_of(owner: str, ai: AmazeeAi) -> list[AiKeyRef]:
     """Return the keys of an address or of a team's name; none when there is no such owner."""
     if "@" in owner:
         user = ai.users.by_email(owner)
-        return ai.keys.owned_by(user.id) if user else []
+        return ai.keys.refs_of_user(user.id) if user else []
     team = ai.teams.by_name(owner) if owner else None
-    return ai.keys.of_team(team.id) if team else []
+    return [*ai.keys.refs_of_team(team.id), *_keys_of_members(team, ai)] if team else []
+
+
+def _keys_of_members(team: AiTeam, ai: AmazeeAi) -> Iterator[AiKeyRef]:
+    """Return the keys that people of the team have had made while it stood.
+
+    What they had before is theirs, as their accounts are: nobody may delete those.
+    """
+    for member in ai.teams.members(team.id):
+        for key in ai.keys.refs_of_user(member.id):
+            if key.created_at and team.created_at and key.created_at >= team.created_at:
+                yield key
 
 
 def _gone_with_its_keys(_one: Holding, _ai: AmazeeAi) -> None:

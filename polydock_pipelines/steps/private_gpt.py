@@ -4,8 +4,6 @@ Everything there carries the instance's own address and name. The token belongs 
 never to our administrator, and ends with that user.
 """
 
-import base64
-import json
 import secrets
 import string
 from contextlib import suppress
@@ -20,6 +18,7 @@ from polydock_pipelines.ports.amazee_ai import AiKey, AiTeam, AiUser, NewAiKey, 
 from polydock_pipelines.steps import ai_app, credentials, project
 from polydock_pipelines.steps.ai_app import as_variables
 from polydock_pipelines.steps.credentials import KeyPlan, own_address
+from polydock_pipelines.steps.variables import encoded_routes
 
 CLUSTERS = {1: "test", 131: "ch4", 115: "de3", 132: "au2", 126: "us2", 122: "uk3", 2001: "local"}
 """The short name of a deploy target, as the apps' host names have it."""
@@ -38,11 +37,6 @@ REGISTRY_FIELDS = {
     "registry_ghcr_username": "REGISTRY_ghcr_USERNAME",
     "registry_ghcr_password": "REGISTRY_ghcr_PASSWORD",
 }
-
-
-def as_its_person(instance: Instance) -> Instance:
-    """Let the app's administrator be called by the person's address, in all its stages."""
-    return replace(instance, admin=replace(instance.admin, username=instance.person.email))
 
 
 def check(instance: Instance, ports: StepPorts) -> Outcome:
@@ -211,12 +205,13 @@ def _cluster(instance: Instance) -> str | None:
 
 
 def _routes_json(login: str, chat: str) -> str:
-    """Return the base64 that Lagoon's build reads as LAGOON_ROUTES_JSON."""
-    routes = [
-        {"domain": domain, "service": service, "tls-acme": True}
-        for domain, service in ((login, "nginx"), (chat, "chat"))
-    ]
-    return base64.b64encode(json.dumps({"routes": routes}).encode()).decode()
+    """Return both routes as a build reads them."""
+    return encoded_routes(
+        [
+            {"domain": domain, "service": service, "tls-acme": True}
+            for domain, service in ((login, "nginx"), (chat, "chat"))
+        ]
+    )
 
 
 def _random_word() -> Secret:

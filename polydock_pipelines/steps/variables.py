@@ -2,7 +2,7 @@
 
 import base64
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from polydock_pipelines.lifecycle.instance import EnvVariable, Instance, Scope
@@ -10,7 +10,7 @@ from polydock_pipelines.lifecycle.outcome import Facts
 from polydock_pipelines.lifecycle.secret import Secret
 from polydock_pipelines.ports import StepPorts
 
-RESERVED_PREFIXES = ("POLYDOCK_", "LAGOON_", "AI_")
+RESERVED_PREFIXES = ("POLYDOCK_", "LAGOON_", "AI_", "AMAZEEAI_", "AMAZEE_AI_")
 """Names that the catalogue may not set: they are ours, Lagoon's and the AI credentials'."""
 
 
@@ -56,7 +56,12 @@ def routes_json(instance: Instance) -> str:
         "tls-acme": True,
         "annotations": dict(route.annotations),
     }
-    return base64.b64encode(json.dumps({"routes": [entry]}).encode()).decode()
+    return encoded_routes([entry])
+
+
+def encoded_routes(routes: Sequence[Mapping[str, object]]) -> str:
+    """Return the base64 that Lagoon's build reads as LAGOON_ROUTES_JSON."""
+    return base64.b64encode(json.dumps({"routes": list(routes)}).encode()).decode()
 
 
 def metadata(instance: Instance) -> dict[str, str]:

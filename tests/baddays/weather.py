@@ -36,6 +36,8 @@ CALLS = (
     "ai.keys.owned_by",
     "ai.keys.create",
     "ai.keys.cap",
+    "ai.keys.ref",
+    "ai.keys.refs_of_user",
     "ai.keys.delete",
     "ai.teams.create",
     "ai.teams.delete",
@@ -68,7 +70,16 @@ MEDDLED = "meddled"
 
 BEFORE = (ENDPOINT, *ERRORS, DEATH, SLOW, OVERTAKEN, MEDDLED)
 AFTER = (LOST, DEATH, SLOW, OVERTAKEN, MEDDLED)
-LOOKS = {"project_by_name", "environment_by_name", "by_bulk_ids", "by_email", "owned_by", "region"}
+LOOKS = {
+    "project_by_name",
+    "environment_by_name",
+    "by_bulk_ids",
+    "by_email",
+    "owned_by",
+    "region",
+    "ref",
+    "refs_of_user",
+}
 
 
 def endpoint_of(moment: str) -> str:

@@ -8,6 +8,7 @@ import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
 from itertools import count
 from threading import RLock
 from typing import NamedTuple
@@ -25,6 +26,7 @@ from polydock_pipelines.ports.amazee_ai import (
     AMAZEE_AI,
     AiDatabase,
     AiKey,
+    AiKeyRef,
     AiRegion,
     AiTeam,
     AiToken,
@@ -34,6 +36,7 @@ from polydock_pipelines.ports.amazee_ai import (
     NewAiUser,
 )
 
+BEGINNING = datetime(2026, 1, 1, tzinfo=UTC)
 REGION = AiRegion(1, "eu", is_active=True)
 
 
@@ -333,6 +336,22 @@ class _Keys:
             hidden = team is not None and team.is_deleted
             return [key for key in self._all() if key.team_id == team_id and not hidden]
 
+    def refs_of_user(self, user_id: int) -> list[AiKeyRef]:
+        with self._state.call("keys.refs_of_user", user_id=user_id):
+            return [_ref(key) for key in self._all() if key.owner_id == user_id]
+
+    def refs_of_team(self, team_id: int) -> list[AiKeyRef]:
+        with self._state.call("keys.refs_of_team", team_id=team_id):
+            team = self._state.teams.get(team_id)
+            hidden = team is not None and team.is_deleted
+            return [_ref(key) for key in self._all() if key.team_id == team_id and not hidden]
+
+    def ref(self, key_id: int) -> AiKeyRef:
+        with self._state.call("keys.ref", key_id=key_id):
+            if key_id not in self._state.keys:
+                raise NotFoundError(f"There is no key {key_id}.")
+            return _ref(self._state.keys[key_id].key)
+
     def create(self, new: NewAiKey) -> AiKey:
         if (new.owner_id is None) == (new.team_id is None):
             raise ValueError(f"Key {new.name} must be for one user or for one team.")
@@ -380,7 +399,8 @@ class _Teams:
             for team in self._state.teams.values():
                 if team.name == new.name or team.admin_email.lower() == new.admin_email.lower():
                     raise AlreadyExistsError("A team of that name or address exists already.")
-            team = AiTeam(next(self._state.ids), new.name, new.admin_email)
+            number = next(self._state.ids)
+            team = AiTeam(number, new.name, new.admin_email, created_at=moment(number))
             self._state.teams[team.id] = team
             return team
 
@@ -398,6 +418,15 @@ class _Teams:
                 if key.key.team_id == team_id:
                     key.key = replace(key.key, team_id=None)
             del self._state.teams[team_id]
+
+
+def moment(number: int) -> datetime:
+    """Return when the thing of that number was made: one after another."""
+    return BEGINNING + timedelta(seconds=number)
+
+
+def _ref(key: AiKey) -> AiKeyRef:
+    return AiKeyRef(key.id, key.name, key.owner_id, key.team_id, moment(key.id))
 
 
 def _made_key(number: int, region: AiRegion, new: NewAiKey) -> AiKey:

@@ -1,7 +1,10 @@
 """The client of one amazee.ai; `ports.amazee_ai.AmazeeAi` by its facets."""
 
 import threading
+import time
 from collections.abc import Callable
+from functools import partial
+from typing import TypeVar
 
 import httpx
 from pydantic import BaseModel, Field, TypeAdapter
@@ -17,6 +20,8 @@ from polydock_pipelines.clients.amazee_ai.transport import Transport
 from polydock_pipelines.clients.amazee_ai.users import UsersClient
 from polydock_pipelines.lifecycle.secret import Secret
 from polydock_pipelines.ports.amazee_ai import AiRegion
+
+Answer = TypeVar("Answer")
 
 
 class _Health(BaseModel):
@@ -58,6 +63,7 @@ class AmazeeAiClient:
         create_timeout_s: float = 90.0,
         attempts: int = 3,
         retry_wait_s: float = 0.3,
+        failure_kept_s: float = 5.0,
     ) -> None:
         self._transport = Transport(
             http,
@@ -75,6 +81,9 @@ class AmazeeAiClient:
         self._lock = threading.Lock()
         self._is_checked = False
         self._regions: dict[int, AiRegion] = {}
+        self._failure_kept_s = failure_kept_s
+        self._failure: str | None = None
+        self._away_until = 0.0
 
     @property
     def users(self) -> UsersClient:
@@ -112,16 +121,27 @@ class AmazeeAiClient:
         """Do what `ping` does until it was well once; threads that come meanwhile wait."""
         with self._lock:
             if not self._is_checked:
-                self.ping()
+                self._once(self.ping)
                 self._is_checked = True
 
     def region(self, region_id: int) -> AiRegion:
         """Return a region, inactive ones too; an active one is asked for once."""
         with self._lock:
-            region = self._regions.get(region_id) or self._asked_region(region_id)
+            known = self._regions.get(region_id)
+            region = known or self._once(partial(self._asked_region, region_id))
             if region.is_active:
                 self._regions[region_id] = region
             return region
+
+    def _once(self, ask: Callable[[], Answer]) -> Answer:
+        """Ask, unless it was away just now: who waited meanwhile must not wait as long again."""
+        if time.monotonic() < self._away_until and self._failure is not None:
+            raise AmazeeAiUnavailableError(self._failure)
+        try:
+            return ask()
+        except AmazeeAiUnavailableError as error:
+            self._failure, self._away_until = str(error), time.monotonic() + self._failure_kept_s
+            raise
 
     def close(self) -> None:
         """Close the connections."""

@@ -1,6 +1,7 @@
 """Private keys of amazee.ai, with a vector database or without; contract amazee-ai §4, §5."""
 
 from collections.abc import Iterable, Mapping
+from datetime import datetime
 
 from pydantic import BaseModel, SecretStr, TypeAdapter
 
@@ -10,10 +11,10 @@ from polydock_pipelines.clients.amazee_ai.errors import (
     AmazeeAiUnavailableError,
 )
 from polydock_pipelines.clients.amazee_ai.faults import SERVER_ERRORS
-from polydock_pipelines.clients.amazee_ai.request import Request, Rule
+from polydock_pipelines.clients.amazee_ai.request import Request, Rule, aware
 from polydock_pipelines.clients.amazee_ai.transport import Transport
 from polydock_pipelines.lifecycle.secret import Secret
-from polydock_pipelines.ports.amazee_ai import AiDatabase, AiKey, NewAiKey
+from polydock_pipelines.ports.amazee_ai import AiDatabase, AiKey, AiKeyRef, NewAiKey
 
 
 class _Key(BaseModel):
@@ -22,6 +23,7 @@ class _Key(BaseModel):
     region: str | None = None
     owner_id: int | None = None
     team_id: int | None = None
+    created_at: datetime | None = None
     litellm_api_url: str | None = None
     litellm_token: SecretStr | None = None
     database_host: str | None = None
@@ -50,6 +52,21 @@ class KeysClient:
         """Return the keys of the team itself, as `owned_by` does; those of its users are theirs."""
         found = self._listed({"team_id": team_id}, f"the list of keys of team {team_id}")
         return [key for key in found if key.team_id == team_id]
+
+    def refs_of_user(self, user_id: int) -> list[AiKeyRef]:
+        """Return all that a user has, whole or not."""
+        found = self._rows({"owner_id": user_id}, f"the list of keys of user {user_id}")
+        return [_ref(row) for row in found if row.owner_id == user_id]
+
+    def refs_of_team(self, team_id: int) -> list[AiKeyRef]:
+        """Return all that the team itself has, whole or not."""
+        found = self._rows({"team_id": team_id}, f"the list of keys of team {team_id}")
+        return [_ref(row) for row in found if row.team_id == team_id]
+
+    def ref(self, key_id: int) -> AiKeyRef:
+        """Return a key by its number."""
+        what = f"the look at key {key_id}"
+        return _ref(self._transport.send(Request("GET", f"/private-ai-keys/{key_id}", what), _KEY))
 
     def create(self, new: NewAiKey) -> AiKey:
         """Make a key. After AmazeeAiUnavailableError it may stand: list before another try."""
@@ -95,9 +112,16 @@ class KeysClient:
         self._transport.carry_out(Request("PUT", path, what, body={"max_budget": usd}))
 
     def _listed(self, owner: Mapping[str, int], what: str) -> list[AiKey]:
-        # For some callers the service ignores the filter, and removal deletes what we return.
-        rows = self._transport.send(Request("GET", "/private-ai-keys", what, params=owner), _KEYS)
-        return [key for key in map(_whole, rows) if key is not None]
+        return [key for key in map(_whole, self._rows(owner, what)) if key is not None]
+
+    def _rows(self, owner: Mapping[str, int], what: str) -> list[_Key]:
+        # For some callers the service ignores the filter, and removal deletes what we return: so
+        # whoever asks looks at the owner once more.
+        return self._transport.send(Request("GET", "/private-ai-keys", what, params=owner), _KEYS)
+
+
+def _ref(row: _Key) -> AiKeyRef:
+    return AiKeyRef(row.id, row.name or "", row.owner_id, row.team_id, aware(row.created_at))
 
 
 def _missing(row: _Key, names: Iterable[str]) -> list[str]:

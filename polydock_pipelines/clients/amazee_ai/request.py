@@ -3,6 +3,7 @@
 import json
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 
 from polydock_pipelines.clients.amazee_ai.errors import AmazeeAiError
 from polydock_pipelines.lifecycle.secret import Secret
@@ -62,6 +63,11 @@ class Request:
             clear = _clear(value)
             if isinstance(clear, str) and clear:
                 yield clear
+
+
+def aware(time: datetime | None) -> datetime | None:
+    """Return a time of an answer; without a zone it is UTC."""
+    return time.replace(tzinfo=UTC) if time is not None and time.tzinfo is None else time
 
 
 def _clear(value: Value) -> str | float | None:

@@ -1,12 +1,14 @@
 """Teams of amazee.ai; contract amazee-ai §6."""
 
+from datetime import datetime
+
 from pydantic import BaseModel, Field, TypeAdapter
 
 from polydock_pipelines.clients.amazee_ai.errors import (
     AmazeeAiAlreadyExistsError,
     AmazeeAiRefusedError,
 )
-from polydock_pipelines.clients.amazee_ai.request import Request, Rule
+from polydock_pipelines.clients.amazee_ai.request import Request, Rule, aware
 from polydock_pipelines.clients.amazee_ai.transport import Transport
 from polydock_pipelines.ports.amazee_ai import AiTeam, AiUser, NewAiTeam
 
@@ -16,6 +18,7 @@ class _Team(BaseModel):
     name: str = Field(min_length=1)
     admin_email: str = Field(min_length=1)
     deleted_at: str | None = None
+    created_at: datetime | None = None
 
 
 class _Member(BaseModel):
@@ -73,7 +76,13 @@ class TeamsClient:
 
 
 def _team(row: _Team) -> AiTeam:
-    return AiTeam(row.id, row.name, row.admin_email, is_deleted=row.deleted_at is not None)
+    return AiTeam(
+        row.id,
+        row.name,
+        row.admin_email,
+        is_deleted=row.deleted_at is not None,
+        created_at=aware(row.created_at),
+    )
 
 
 _CREATE_RULES = (

@@ -8,6 +8,7 @@ from pydantic import BaseModel, Field, JsonValue, TypeAdapter, ValidationError
 
 from polydock_pipelines.clients.lagoon.documents import Aliased, Operation
 from polydock_pipelines.clients.lagoon.errors import (
+    LagoonDeniedError,
     LagoonError,
     LagoonNotFoundError,
     LagoonRefusedError,
@@ -190,10 +191,11 @@ ORGANIZATION_OWNERS = Operation(
 )
 
 _VARIABLE_RULES = (
+    Rule(MISSING_ROW, LagoonNotFoundError, "There is no organization of that name."),
     Rule(
-        f"{MISSING_ROW}|{HIDDEN}",
-        LagoonNotFoundError,
-        "The organization does not exist, or the user of our Lagoon token may not see it.",
+        HIDDEN,
+        LagoonDeniedError,
+        "The user of our Lagoon token may not see the organization.",
     ),
 )
 SET_VARIABLES = Aliased(

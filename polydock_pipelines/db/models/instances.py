@@ -175,6 +175,8 @@ class InstanceHolding(Model):
     returned_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     owed_since: Mapped[datetime | None] = mapped_column(UtcDateTime)
     """When a removal had to go on without giving it back."""
+    tried_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    """When somebody last tried to settle the debt."""
     problem: Mapped[str] = mapped_column(Text, default="")
     """Why it could not be given back, the last time."""
 

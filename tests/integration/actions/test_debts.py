@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from threading import Barrier
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, true
 
 from polydock_pipelines.actions.debts import Settled, settle_debts
 from polydock_pipelines.db import debts
@@ -340,4 +340,6 @@ def test_debts_are_told_the_oldest_first_and_with_their_projects(database: Datab
     found = debts.all_of(database)
     assert [debt.name for debt in found] == ["b", "a"]
     assert all(debt.instance.startswith("trial-test-") for debt in found)
-    assert debts.oldest(database, 1) == [one]
+    assert debts.due(database, 1, true()) == [other]
+    debts.note(database, other, "no", START)
+    assert debts.due(database, 1, true()) == [one]

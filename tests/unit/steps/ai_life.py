@@ -94,12 +94,11 @@ class Life:
 
     def _try(self, stage: str, attempt: int) -> Outcome | None:
         """Run the stage once; None when the worker died or the endpoint was away."""
-        app_type = APP_TYPES[self.instance.app_type]
-        step = app_type.steps[stage]
+        step = APP_TYPES[self.instance.app_type].steps[stage]
         deadline = self.world.clock.now() + timedelta(hours=1)
         now = self.world.again(self.instance, stage=stage, attempt=attempt, deadline=deadline)
         try:
-            outcome = step(app_type.sees(now), self.world.ports)
+            outcome = step(now, self.world.ports)
         except Death:
             self.deaths += 1
             return None

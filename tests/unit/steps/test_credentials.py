@@ -304,8 +304,7 @@ def test_a_creation_without_an_answer_is_not_repeated_before_it_must_be_through(
         world.clock.advance(pause)
         outcome = own(world)
         assert isinstance(outcome, Waiting)
-        assert outcome.until == START + ANSWER_LOST
-        assert KEY in outcome.note
+        assert (outcome.until, outcome.is_unsure) == (START + ANSWER_LOST, True)
     assert count(world, "keys.create") == 1
     world.clock.advance(SECOND)
     assert isinstance(own(world), AiKey)

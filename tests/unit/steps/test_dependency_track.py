@@ -16,7 +16,12 @@ from polydock_pipelines.ports import (
     PortError,
     RefusedError,
 )
-from polydock_pipelines.steps.dependency_track import TRIES, claim_and_tell, withdraw_and_prepare
+from polydock_pipelines.steps.dependency_track import (
+    ENDPOINT_KEY,
+    TRIES,
+    claim_and_tell,
+    withdraw_and_prepare,
+)
 from tests.fakes.clock import FakeClock
 from tests.fakes.shell import FakeShell, result
 from tests.makers import an_app
@@ -73,16 +78,23 @@ def test_the_claim_is_as_usual_beside() -> None:
     assert outcome.facts.app_url == FRONTEND
 
 
-def test_the_key_is_kept_sealed_and_told_to_no_log() -> None:
+def test_the_key_is_told_to_no_log_and_kept_nowhere() -> None:
     world = world_of()
     outcome = claim(world)
-    assert world.journal.kept == {"app-admin-api-key": Secret("odt_abc")}
+    assert world.journal.kept == {}
     assert "odt_abc" not in repr(outcome)
 
 
-def test_the_ledger_knows_of_the_variables_before_they_are_written() -> None:
-    world = world_of(failing={SET: [PortError("half of it")]})
+def test_what_was_refused_is_nobodys_debt() -> None:
+    world = world_of(failing={SET: [PortError("we may not")]})
     with pytest.raises(PortError):
+        claim(world)
+    assert THE_ENTRY not in world.journal.held
+
+
+def test_the_ledger_knows_of_the_variables_before_they_are_written() -> None:
+    world = world_of(failing={SET: [EndpointError("no answer", endpoint="lagoon")]})
+    with pytest.raises(EndpointError):
         claim(world)
     assert THE_ENTRY in world.journal.held
 
@@ -107,7 +119,7 @@ def test_a_repeated_claim_writes_the_same() -> None:
 def test_the_key_is_the_word_after_api_key(said: str, key: str) -> None:
     world = world_of(said)
     assert isinstance(claim(world), Done)
-    assert world.journal.kept["app-admin-api-key"] == Secret(key)
+    assert told(world)[ENDPOINT_KEY].value == Secret(key)
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ from polydock_pipelines.apps.registry import APP_TYPES
 from polydock_pipelines.lifecycle.holding import Holding, HoldingKind
 from polydock_pipelines.lifecycle.instance import Instance
 from polydock_pipelines.lifecycle.outcome import Done, Failed, Outcome, Waiting
+from polydock_pipelines.lifecycle.secret import Secret
 from polydock_pipelines.ports import (
     EndpointError,
     InUseError,
@@ -18,7 +19,7 @@ from polydock_pipelines.ports import (
 from polydock_pipelines.ports.amazee_ai import AiUser, NewAiKey, NewAiUser
 from polydock_pipelines.steps.credentials import ANSWER_LOST
 from polydock_pipelines.steps.giving_back import TRIES, give_back_and_record
-from tests.fakes.amazee_ai import FakeAmazeeAi
+from tests.fakes.amazee_ai import FakeAmazeeAi, moment
 from tests.fakes.clock import START
 from tests.unit.steps.ai_life import KEY, OWN, ai_instance, ai_world, lost
 from tests.unit.steps.step_world import StepWorld
@@ -189,7 +190,7 @@ def test_a_deletion_that_was_done_although_its_answer_was_lost_is_no_debt() -> N
     assert (world.ai.stored_keys, world.ai.stored_teams) == ([], [])
 
 
-@pytest.mark.parametrize("operation", ["users.by_email", "keys.owned_by"])
+@pytest.mark.parametrize("operation", ["users.by_email", "keys.refs_of_user"])
 def test_nothing_is_called_gone_while_nobody_says_what_is_there(operation: str) -> None:
     instance, world = configured("polydock-app-ai")
     world.ai.state.failing[operation] = [lost()]
@@ -335,3 +336,38 @@ def test_a_user_who_is_no_instances_is_never_deleted_even_if_the_ledger_says_so(
         remove(instance, world)
     assert world.ai.stored_user(PERSON) is not None
     assert deleted(world) == []
+
+
+def test_a_number_that_is_another_keys_by_now_is_left_alone() -> None:
+    instance, world = configured("polydock-app-ai")
+    (stored,) = world.ai.stored_keys
+    world.ai.state.keys[stored.key.id] = replace(
+        stored, key=replace(stored.key, name="a-customers-own", owner_id=4711)
+    )
+    assert isinstance(remove(instance, world), Done)
+    assert [one.key.name for one in world.ai.stored_keys] == ["a-customers-own"]
+    assert held(world) == []
+
+
+def test_keys_that_people_of_the_team_had_made_while_it_stood_go_and_their_accounts_stay() -> None:
+    instance, world = configured("private-gpt")
+    state = world.ai.state
+    state.limits = None
+    (team,) = world.ai.stored_teams
+    old = world.ai.users.create(NewAiUser("old@example.com", Secret("x")))
+    before = world.ai.keys.create(NewAiKey(1, "from before", owner_id=old.id))
+    state.teams[team.id] = replace(team, created_at=moment(before.id + 1))
+    state.users[old.id].user = replace(old, team_id=team.id)
+    later = world.ai.keys.create(NewAiKey(1, "on the trial", owner_id=old.id))
+    assert later.id > before.id
+    assert isinstance(remove(instance, world), Done)
+    assert [one.key.name for one in world.ai.stored_keys] == ["from before"]
+    assert world.ai.stored_user("old@example.com") is not None
+
+
+def test_a_key_that_lost_a_part_goes_with_its_owner() -> None:
+    instance, world = configured("polydock-app-ai")
+    (stored,) = world.ai.stored_keys
+    half = world.ai.keys.create(NewAiKey(1, "another", owner_id=stored.key.owner_id))
+    assert isinstance(remove(instance, world), Done)
+    assert half.id not in world.ai.state.keys

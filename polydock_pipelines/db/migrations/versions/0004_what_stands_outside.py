@@ -33,6 +33,7 @@ def upgrade() -> None:
     sa.Column('meant_at', UtcDateTime(), nullable=False),
     sa.Column('returned_at', UtcDateTime(), nullable=True),
     sa.Column('owed_since', UtcDateTime(), nullable=True),
+    sa.Column('tried_at', UtcDateTime(), nullable=True),
     sa.Column('problem', sa.Text(), nullable=False),
     sa.ForeignKeyConstraint(['instance_id'], ['app_instances.id'], name=op.f('fk_instance_holdings_instance_id'), ondelete='RESTRICT'),
     sa.PrimaryKeyConstraint('id', name=op.f('pk_instance_holdings')),
