@@ -67,7 +67,7 @@ def play(run: Running, database: Database, names: Sequence[str]) -> None:
 def _tell_end(stories: Sequence[Story]) -> None:
     owed = [one for story in stories for one in story.holdings if one.returned_at is None]
     given = [one for story in stories for one in story.holdings if one.returned_at is not None]
-    sys.stdout.write(f"Removed {len(stories)}\n")
+    sys.stdout.write(f"\nRemoved {len(stories)}\n")
     for one in given[:10]:
         sys.stdout.write(f"  Given back   {one.kind} {one.name}\n")
     if owed:
