@@ -30,7 +30,7 @@ INJECTED = {
     "vector_db_host": "AMAZEEAI_VECTOR_DB_HOST",
     "vector_db_port": "AMAZEEAI_VECTOR_DB_PORT",
     "vector_db_user": "AMAZEEAI_VECTOR_DB_USER",
-    "vector_db_pass": "AMAZEEAI_VECTOR_DB_PASS",
+    "vector_db_pass": "AMAZEEAI_VECTOR_DB_PASS",  # pragma: allowlist secret
     "vector_db_name": "AMAZEEAI_VECTOR_DB_NAME",
     "backend_token": "AMAZEEAI_BACKEND_API_TOKEN",
     "team_id": "AMAZEE_AI_TEAM_ID",

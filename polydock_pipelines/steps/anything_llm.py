@@ -14,7 +14,7 @@ from polydock_pipelines.ports.amazee_ai import AiKey
 from polydock_pipelines.steps import build, claim, credentials
 from polydock_pipelines.steps.ai_app import as_variables
 
-JWT_SECRET = "anythingllm-jwt-secret"  # noqa: S105 - a name
+JWT_SECRET = "anythingllm-jwt-secret"  # noqa: S105 - a name  # pragma: allowlist secret
 AUTH_TOKEN = "anythingllm-auth-token"  # noqa: S105 - a name
 VARIABLES_ONLY = {"LAGOON_VARIABLES_ONLY": "true"}
 

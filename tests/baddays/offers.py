@@ -15,7 +15,7 @@ DEPLOY_KEY = (
 VARIABLE_VALUE = "canary-of-a-variable-8c1f"
 LOGIN_TOKEN = "canary-of-a-login-77ab"
 LOGIN_URL = f"https://app.example.com/login?token={LOGIN_TOKEN}"
-API_KEY = "canary-of-an-api-key-93d0"
+API_KEY = "canary-of-an-api-key-93d0"  # pragma: allowlist secret
 FIELD_VALUE = "canary-of-a-field-5e6f"
 CANARIES = (VARIABLE_VALUE, LOGIN_TOKEN, API_KEY, FIELD_VALUE, DEPLOY_KEY.splitlines()[2])
 

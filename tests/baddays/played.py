@@ -186,9 +186,48 @@ STORAGE = (
     ),
 )
 
+AMAZEE_AI = (
+    Played(
+        "A run dies, or an answer is lost, at any call: between user and key, between key and its "
+        "record, between key and variables",
+        "What was meant stands in the ledger; the next run looks before it makes another: one key",
+        "unit/steps/test_ai_lives.py::test_a_call_that_dies_or_gets_no_answer_costs_nothing",
+    ),
+    Played(
+        "The trial is removed right after such a death",
+        "The removal finds what the ledger only meant, and waits for what may still be in the "
+        "making: nothing is left",
+        "unit/steps/test_ai_lives.py::test_a_removal_right_after_a_death_leaves_nothing",
+    ),
+    Played(
+        "One person has two instances, and one of them is removed",
+        "Each has a key of its own name; the other's key and the person's account stay",
+        "unit/steps/test_credentials.py"
+        "::test_the_removal_of_one_leaves_the_key_of_the_other_and_the_person",
+    ),
+    Played(
+        "An address contains another (`b@x.io`, `bob@x.io`), or has `%` and `_` in it",
+        "Only the very same address is taken, inactive users included",
+        "integration/clients/test_amazee_ai_contract.py"
+        "::test_a_user_is_found_by_exactly_its_address",
+    ),
+    Played(
+        "The number of a key in the ledger is another's by now (another backend, or a fresh one)",
+        "It is not of our name: it stays",
+        "unit/steps/test_giving_back.py::test_a_number_that_is_another_keys_by_now_is_left_alone",
+    ),
+    Played(
+        "amazee.ai is away",
+        "Its circuit opens; instances that need it wait, others go on; one at a time asks again",
+        "integration/actions/test_ai_circuit.py"
+        "::test_an_instance_waits_for_it_and_another_type_goes_on",
+    ),
+)
+
 PLAYED = {
     "Workers and the stack": WORKERS,
     "Lagoon": LAGOON,
     "Containers": CONTAINERS,
     "Storage": STORAGE,
+    "amazee.ai": AMAZEE_AI,
 }

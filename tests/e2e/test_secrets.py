@@ -67,7 +67,7 @@ AI_OFFERS = {
 INJECTED = {
     "llm_key": "canary-of-an-llm-key-1a2b",
     "backend_token": "canary-of-a-backend-token-3c4d",
-    "vector_db_pass": "canary-of-a-vector-db-5e6f",
+    "vector_db_pass": "canary-of-a-vector-db-5e6f",  # pragma: allowlist secret
     "llm_url": "https://llm.example.com",
 }
 """What a request brings; the last one is no secret."""

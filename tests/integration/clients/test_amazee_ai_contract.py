@@ -291,6 +291,20 @@ def test_a_key_without_a_database_is_made_for_a_team(opening: Opening) -> None:
     assert ai.keys.of_team(TEAM.id) == [key]
 
 
+def test_a_key_is_known_by_its_number_and_by_its_owner(opening: Opening) -> None:
+    ai = opening(Start(users=(USER,), teams=(TEAM,)))
+    key = ai.keys.create(NEW_KEY)
+    team_key = ai.keys.create(NewAiKey(EU.id, "llm", team_id=TEAM.id, has_database=False))
+    ref = ai.keys.ref(key.id)
+    assert (ref.id, ref.name, ref.owner_id, ref.team_id) == (key.id, key.name, USER.id, None)
+    assert ref.created_at is not None
+    assert ai.keys.refs_of_user(USER.id) == [ref]
+    assert [one.id for one in ai.keys.refs_of_team(TEAM.id)] == [team_key.id]
+    ai.keys.delete(key.id)
+    with pytest.raises(NotFoundError):
+        ai.keys.ref(key.id)
+
+
 def test_who_has_no_keys_has_an_empty_list(opening: Opening) -> None:
     ai = opening(Start(users=(USER,), teams=(TEAM,)))
     assert ai.keys.owned_by(USER.id) == []

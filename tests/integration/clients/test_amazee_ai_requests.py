@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any
 
 import httpx
@@ -431,3 +432,24 @@ def test_a_check_asks_once_and_again_after_a_failure() -> None:
 def test_unknown_fields_of_an_answer_are_no_matter() -> None:
     answer = json.loads(me().content) | {"is_new": {"in": ["a", "release"]}}
     client_of(Player(HEALTHY, ok(answer))).ping()
+
+
+def test_what_is_no_whole_key_is_seen_by_a_removal_all_the_same() -> None:
+    half = key(10, litellm_token=None)
+    player = Player(ok([key(), half, key(11, owner_id=8), key(12, name=None)]))
+    refs = client_of(player).keys.refs_of_user(7)
+    assert [(one.id, one.name) for one in refs] == [
+        (9, "trial-1-proj-creds"),
+        (10, "trial-1-proj-creds"),
+        (12, ""),
+    ]
+    assert {one.created_at for one in refs} == {datetime(2026, 1, 1, tzinfo=UTC)}
+
+
+def test_who_waited_for_a_failed_check_does_not_wait_as_long_again() -> None:
+    player = Player(*[httpx.Response(503)] * 3)
+    client = client_of(player, attempts=3)
+    for _ in range(2):
+        with pytest.raises(AmazeeAiUnavailableError):
+            client.check()
+    assert len(player.requests) == 3

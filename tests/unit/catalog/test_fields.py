@@ -41,7 +41,12 @@ CASES = [
     (CLAW, "{1.5: x}", "", "expected keys that are text"),
     (CLAW, "{'Canary4711 x': x}", ".<a key that is no plain word>", "is no field"),
     (GPT, "{phoenix_api_key: Canary4711}", ".phoenix_api_key", "is a secret; expected a reference"),
-    (GPT, "{phoenix_api_key: 'x${TOKEN}'}", ".phoenix_api_key", "is a secret"),
+    (
+        GPT,
+        "{phoenix_api_key: 'x${TOKEN}'}",  # pragma: allowlist secret
+        ".phoenix_api_key",
+        "is a secret",
+    ),  # pragma: allowlist secret
     (GPT, "{phoenix_api_key: 4711}", ".phoenix_api_key", "is a secret"),
     (GPT, "{phoenix_api_key: '${NOBODY}'}", ".phoenix_api_key", "NOBODY is not set; set it"),
     (GPT, "{phoenix_api_key: '${EMPTY}'}", ".phoenix_api_key", "EMPTY is empty"),

@@ -28,7 +28,7 @@ CONTRACT = {
     "AI_DB_HOST_NAME": "db.example.com",
     "AI_DB_NAME": "db_4",
     "AI_DB_USERNAME": "user_4",
-    "AI_DB_PASSWORD": "tiger",
+    "AI_DB_PASSWORD": "tiger",  # pragma: allowlist secret
     "AI_LLM_API_URL": "https://llm.example.com:8443/v1/x?y=z",
     "AI_LLM_API_HOSTNAME": "llm.example.com:8443",
     "AI_LLM_API_HOST_NAME": "llm.example.com:8443",

@@ -39,12 +39,12 @@ THE_KEY = AiKey(
 DATABASE = {
     "DB_HOST": "db.example.com",
     "DB_USER": "user_4",
-    "DB_PASS": "tiger",
+    "DB_PASS": "tiger",  # pragma: allowlist secret
     "DB_NAME": "db_4",
     "DB_PORT": "5432",
 }
 CONTRACT = {
-    "JWT_SECRET": "jwt",
+    "JWT_SECRET": "jwt",  # pragma: allowlist secret
     "AUTH_TOKEN": "auth",
     "LLM_PROVIDER": "litellm",
     "LLM_URL": "https://llm.example.com",

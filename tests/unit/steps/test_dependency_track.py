@@ -38,7 +38,7 @@ THE_ENTRY = (HELD.kind, HELD.name)
 CONTRACT = {
     "LAGOON_FEATURE_FLAG_INSIGHTS": "enabled",
     "LAGOON_FEATURE_FLAG_INSIGHTS_DEPENDENCY_TRACK_API_ENDPOINT": API,
-    "LAGOON_FEATURE_FLAG_INSIGHTS_DEPENDENCY_TRACK_API_KEY": "odt_abc",
+    "LAGOON_FEATURE_FLAG_INSIGHTS_DEPENDENCY_TRACK_API_KEY": "odt_abc",  # pragma: allowlist secret
 }
 """Contract amazee-ai §9."""
 DELETE, SET = "delete_organization_variables", "set_organization_variables"
