@@ -17,6 +17,7 @@ from polydock_pipelines.settings import settings
 KEY = "lagoon_drift"
 RETURNED = "ai_credentials_returned"
 MOST_SENTENCES = 20
+MOST_NAMES = 5
 COLUMNS = dg.TableSchema(
     [dg.TableColumn(name, "string") for name in ("project", "kind", "name", "since", "why")]
 )
@@ -55,9 +56,7 @@ def lagoon_drift(
     if settled.held_back:
         metadata["held back"] = settled.held_back
     yield dg.MaterializeResult(metadata=metadata)
-    sentences = [
-        f"{one.instance} holds {one.kind} {one.name}: {one.problem}" for one in settled.left
-    ]
+    sentences = _sentences(settled.left)
     yield dg.AssetCheckResult(
         passed=not settled.owed,
         asset_key=KEY,
@@ -65,6 +64,19 @@ def lagoon_drift(
         description="\n".join(sentences[:MOST_SENTENCES]) or "all is given back",
         metadata={"count": settled.owed},
     )
+
+
+def _sentences(owed: Sequence[Debt]) -> list[str]:
+    """Return a sentence for each instance and reason: what it holds is mostly held back by one."""
+    held: dict[tuple[str, str], list[str]] = {}
+    for one in owed:
+        held.setdefault((one.instance, one.problem), []).append(f"{one.kind} {one.name}")
+    return [f"{who} holds {_listed(what)}: {why}" for (who, why), what in held.items()]
+
+
+def _listed(names: Sequence[str]) -> str:
+    more = len(names) - MOST_NAMES
+    return ", ".join(names[:MOST_NAMES]) + (f" and {more} more" if more > 0 else "")
 
 
 def _table(owed: Sequence[Debt]) -> dg.TableMetadataValue:

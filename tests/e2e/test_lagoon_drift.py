@@ -103,9 +103,8 @@ def test_a_debt_that_cannot_be_settled_turns_the_check_red_with_a_sentence(
     house.lagoon.fault(DELETES, "http500", 1000)
     metadata, passed, said = drift(house)
     assert (metadata["given back"].value, metadata["still owed"].value, passed) == (0, 2, False)
-    first, second = said.splitlines()
-    assert first.startswith(f"{NAME} holds ai-key {KEY}: amazee.ai ")
-    assert second.startswith(f"{NAME} holds ai-user {OWN}: amazee.ai ")
+    (one,) = said.splitlines()
+    assert one.startswith(f"{NAME} holds ai-key {KEY}, ai-user {OWN}: amazee.ai ")
     assert [record.data["name"] for record in metadata["table"].records] == [KEY, OWN]
     house.lagoon._call(lambda world: world.faults.clear())
     assert drift(house)[1:] == (True, "all is given back")
@@ -145,7 +144,8 @@ def test_a_long_list_is_cut_and_counted(sqlite_house: House) -> None:
             owe(session, instance_id, one, "amazee.ai was away", now)
     house.lagoon.fault(DELETES, "http500", 1000)
     metadata, passed, said = drift(house)
-    assert (passed, len(said.splitlines())) == (False, 20)
+    assert (passed, len(said.splitlines())) == (False, 1)
+    assert " and 27 more: amazee.ai " in said
     assert len(metadata["table"].records) == metadata["still owed"].value == 32
 
 
