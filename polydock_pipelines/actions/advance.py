@@ -6,7 +6,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 
-from polydock_pipelines.actions.endpoints import GuardedAmazeeAi, GuardedShell, note
+from polydock_pipelines.actions.endpoints import BarredError, GuardedAmazeeAi, GuardedShell, note
 from polydock_pipelines.apps.app_type import AppType
 from polydock_pipelines.apps.registry import APP_TYPES
 from polydock_pipelines.db.circuits import LAGOON
@@ -135,6 +135,8 @@ def _outcome_of(book: Book, ports: Ports, error: PortError) -> Failed | Unreacha
     """Return what a failed request means: about the endpoint, or about this instance."""
     now = ports.clock.now()
     match error:
+        case BarredError():
+            return Unreachable(str(error), now + ENDPOINT_PAUSE, error.endpoint)
         case EndpointError():
             pings = {LAGOON: ports.lagoon.ping, AMAZEE_AI: ports.amazee_ai.ping}
             waits_for = note(book, error, now, ping=pings.get(error.endpoint))

@@ -30,6 +30,13 @@ from polydock_pipelines.ports.amazee_ai import (
 )
 
 
+class BarredError(EndpointError):
+    """An endpoint was not asked, since it is away and another instance is its probe.
+
+    It tells nothing new: noted as an absence, it would take the probe its right to ask.
+    """
+
+
 def note(
     book: Book, error: EndpointError, now: datetime, *, ping: Callable[[], None] | None
 ) -> str | None:
@@ -100,7 +107,7 @@ class GuardedShell:
         endpoint, book = self._shell.endpoint(at), self._book
         reason = barred(book.db, endpoint, book.credential, self._instance_id)
         if reason:
-            raise EndpointError(reason, endpoint=endpoint)
+            raise BarredError(reason, endpoint=endpoint)
         result = self._shell.run(at, script)
         close_circuit(book.db, endpoint, book.credential, self._clock.now())
         return result
@@ -121,7 +128,7 @@ class GuardedAmazeeAi:
         if not self._is_let_through:
             reason = barred(self._book.db, AMAZEE_AI, self._book.credential, self._instance_id)
             if reason:
-                raise EndpointError(reason, endpoint=AMAZEE_AI)
+                raise BarredError(reason, endpoint=AMAZEE_AI)
             self._is_let_through = True
         return self._ai
 

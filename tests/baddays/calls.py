@@ -115,6 +115,8 @@ AI_CALLS = (
     Call(f"GET {AI}/auth/token", AI_READ, app_types=TEAM),
     Call(f"POST {AI}/auth/token", AI_WRITE, app_types=TEAM),
     Call(f"POST {AI}/private-ai-keys/token", AI_KEY, app_types=TEAM),
+    Call(f"GET {AI}/private-ai-keys/*", AI_READ, Path.OUT, AI_TYPES),
+    Call(f"GET {AI}/teams/*", AI_READ, Path.OUT, TEAM),
     Call(f"DELETE {AI}/private-ai-keys/*", AI_DELETE, Path.OUT, AI_TYPES),
     Call(f"DELETE {AI}/users/*", AI_DELETE, Path.OUT, AI_TYPES),
     Call(f"DELETE {AI}/teams/*", AI_DELETE, Path.OUT, TEAM),

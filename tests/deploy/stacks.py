@@ -22,6 +22,10 @@ from polydock_pipelines.simulator.options import SimulatorOptions
 READY_WITHIN_S = 120.0
 
 
+APP = "CMS with demo content"
+"""Of the example catalogue: one build an instance."""
+
+
 @dataclass(frozen=True)
 class Upped:
     """A `polydock up` that serves."""
@@ -36,7 +40,7 @@ class Upped:
         """Sign people up over HTTP; return how many were taken."""
         with httpx.Client(timeout=60) as client:
             regions = client.get(f"{self.intake}/api/regions").json()["data"]["regions"]
-            app = regions[0]["apps"][0]["uuid"]
+            app = next(one["uuid"] for one in regions[0]["apps"] if one["label"] == APP)
             answers = [
                 client.post(f"{self.intake}/api/register", json=signup(app, n))
                 for n in range(people)

@@ -104,3 +104,17 @@ def test_a_request_that_fails_for_one_opens_no_circuit(
     assert visit is not None
     assert visit.outcome == "unreachable"
     assert not is_away(database)
+
+
+def test_who_is_barred_takes_the_probe_nothing(database: Database, clock: FakeClock) -> None:
+    first, second = (
+        new_instance(database, app_type="polydock-app-ai", ai_region_id=1) for _ in range(2)
+    )
+    open_circuit(database, AMAZEE_AI, "", "no answer", START)
+    with database.write() as session:
+        session.get_one(AppInstance, second).waits_for = AMAZEE_AI
+    assert grant_probe(database, AMAZEE_AI, "", clock.advance(60))
+    ports = Ports(FakeLagoon(clock), FakeShell(), FakeAmazeeAi(), clock, public_key_of)
+    visits = [advance(Book(database), ports, one) for one in (first, second)]
+    assert [visit.outcome for visit in visits if visit] == ["unreachable", "done"]
+    assert not is_away(database)

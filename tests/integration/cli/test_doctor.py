@@ -32,6 +32,7 @@ CHECKS = [
     "Lagoon",
     "Lagoon user",
     "store eu",
+    "amazee.ai",
     "SSH commands",
     "SMTP",
     "Dagster webserver",
@@ -194,6 +195,24 @@ def test_a_missing_file_is_named_with_its_setting(
     assert clinic.bad()["SSH commands"] == f"there is no file {tmp_path / 'nothing'}; set {name}"
 
 
+def test_an_amazee_ai_that_no_store_uses_is_not_asked(clinic: Clinic) -> None:
+    clinic.environ.setenv("AMAZEE_AI_TOKEN_FILE", "/nowhere")
+    assert clinic.bad() == {}
+
+
+def test_a_missing_token_of_amazee_ai_is_named_with_its_setting(clinic: Clinic) -> None:
+    clinic.store(amazee_ai_region_id=1)
+    assert clinic.bad() == {}
+    clinic.environ.setenv("AMAZEE_AI_TOKEN_FILE", "/nowhere")
+    assert "AMAZEE_AI_TOKEN_FILE" in clinic.bad()["amazee.ai"]
+
+
+@pytest.mark.parametrize(("region", "why"), [(3, "is switched off"), (4711, "does not exist")])
+def test_a_region_that_cannot_be_used_is_named(clinic: Clinic, region: int, why: str) -> None:
+    clinic.store(amazee_ai_region_id=region)
+    assert f"region {region} of store eu {why}; choose another" in clinic.bad()["amazee.ai"]
+
+
 def test_an_ssh_host_that_is_away_is_named(clinic: Clinic) -> None:
     clinic.environ.setenv("LAGOON_SSH_PORT", str(port := dead_port()))
     bad = clinic.bad()
@@ -312,7 +331,7 @@ def test_several_faults_are_all_named(clinic: Clinic) -> None:
     clinic.store(deploy_target_id=99)
     said = clinic.polydock("doctor")
     marks = [line[0] for line in said.out.splitlines()]
-    assert (said.code, marks.count("✘"), marks.count("✔")) == (1, 4, 9)
+    assert (said.code, marks.count("✘"), marks.count("✔")) == (1, 4, 10)
 
 
 def test_the_doctor_works_as_a_process_too(clinic: Clinic) -> None:

@@ -460,7 +460,8 @@ def serving(reply: httpx.Response) -> Iterator[str]:
 def test_no_secret_gets_out_by_an_error_or_a_log(
     case: Case, caplog: pytest.LogCaptureFixture
 ) -> None:
-    caplog.set_level(logging.DEBUG)
+    for name in ("", "httpx", "httpcore"):  # our own code may have quieted them
+        caplog.set_level(logging.DEBUG, logger=name or None)
     with serving(case.answer) as url, httpx.Client() as http:
         client = AmazeeAiClient(http, url, lambda: Secret(TOKEN), attempts=1)
         error = failure_of(case.act, client)

@@ -114,6 +114,7 @@ def listening() -> Iterator[Street]:
         server = uvicorn.Server(config)
         with socket.socket() as listener:
             listener.bind(("127.0.0.1", 0))
+            listener.listen()  # who calls before the server is up waits, and is not refused
             http.base_url = f"http://127.0.0.1:{listener.getsockname()[1]}"
             run = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
             run.start()
