@@ -1,1 +1,1 @@
-"""Mails: templates and their contexts."""
+"""The mails of a trial: kinds, contexts, themes and rendering. Nothing here sends or stores."""
