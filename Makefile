@@ -2,6 +2,8 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+# Tests wait for sockets and processes a third of their time: three workers for two cores.
+WORKERS ?= $(shell $(PYTHON) -c 'import os; print(max(2, (os.cpu_count() or 2) * 3 // 2))')
 
 .DEFAULT_GOAL := help
 .PHONY: help install demo up test check format docs soak bench figures sizes lock clean
@@ -25,7 +27,7 @@ up: install  ## the whole stack in the foreground, until Ctrl-C
 	@$(BIN)/polydock up
 
 test: install  ## the whole suite: unit, integration, end to end; SQLite and Postgres
-	@$(BIN)/python -m pytest -n auto --dist worksteal
+	@$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal
 
 check: install  ## format, lint, types, import contracts, spelling, secrets, sizes
 	@$(BIN)/ruff format --check .

@@ -26,6 +26,15 @@ def pytest_report_header() -> str:
     return f"random lives from {SEED}={os.environ[SEED]}"
 
 
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Let slow tests begin first, half of them in each half: else all wait for the last one."""
+    slow = [item for item in items if item.get_closest_marker("slow")]
+    fast = [item for item in items if not item.get_closest_marker("slow")]
+    half = len(fast) // 2
+    items[:] = [*slow[0::2], *fast[:half], *slow[1::2], *fast[half:]]
+
+
 @pytest.fixture
 def clock() -> FakeClock:
     """A clock that stands at `tests.fakes.clock.START` until it is moved."""

@@ -7,9 +7,9 @@ import pytest
 from tests.baddays.chance import SEED, Batch, in_processes, new_seed
 from tests.postgres import PostgresServer
 
-LIVES, STEPS = 125, 20
+LIVES, STEPS = 100, 20
 POSTGRES_BATCHES = (0, 1)
-SQLITE_BATCHES = (2, 3, 4, 5, 6, 7)
+SQLITE_BATCHES = (2, 3, 4, 5, 6, 7, 8, 9)
 
 
 def test_they_are_a_thousand() -> None:
