@@ -1,4 +1,9 @@
-"""The one clock: real, shifted or fast. All our processes and the simulator read the same."""
+"""The one clock: real, shifted or fast. All our processes and the simulator read the same.
+
+A fast clock has a fast calendar only. Leases, pauses and deadlines are measured against things that
+keep real time, such as builds and heartbeats; trials, their grace and their mails go by the
+calendar (docs/adr/0011).
+"""
 
 import time
 from dataclasses import dataclass
@@ -14,18 +19,23 @@ class ClockError(ValueError):
 
 @dataclass(frozen=True)
 class Clock:
-    """Time that starts at *epoch_s* shifted by *offset_s* and runs *rate* times as fast."""
+    """Time shifted by *offset_s*, whose calendar runs *rate* times as fast from *epoch_s* on."""
 
     offset_s: float = 0.0
     rate: float = 1.0
     epoch_s: float = 0.0
-    """Unix seconds at which a fast clock and the real one showed the same."""
+    """Unix seconds at which a fast calendar and the real one showed the same."""
 
     def now(self) -> datetime:
         """Return the time, aware UTC."""
-        real = time.time()
-        seconds = self.epoch_s + (real - self.epoch_s) * self.rate + self.offset_s
-        return datetime.fromtimestamp(seconds, UTC)
+        return datetime.fromtimestamp(time.time() + self.offset_s, UTC)
+
+    def calendar(self, now: datetime) -> datetime:
+        """Return what the calendar shows at *now*: the same, unless the clock is a fast one."""
+        if self.rate == 1.0:
+            return now
+        epoch = datetime.fromtimestamp(self.epoch_s + self.offset_s, UTC)
+        return epoch + (now - epoch) * self.rate
 
     @property
     def is_real(self) -> bool:
@@ -43,7 +53,7 @@ def parse_clock(text: str) -> Clock:
         return Clock()
     try:
         clock = _clock(text)
-        clock.now()
+        clock.calendar(clock.now())
     except (ValueError, OverflowError, OSError):
         raise ClockError(
             f"expected offset:SECONDS or rate:FACTOR[@UNIX_SECONDS], got {text!r}"

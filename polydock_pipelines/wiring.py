@@ -81,6 +81,7 @@ def open_book(database: Database, chosen: Settings | None = None) -> Book:
         timedelta(days=chosen.project_grace_days),
         credential_of(chosen),
         Limits(chosen.removal_alarm, chosen.builds_at_once, chosen.lagoon_ops_per_minute),
+        chosen.make_clock().calendar,
     )
 
 

@@ -129,7 +129,7 @@ def mend_stuck(book: Book, now: datetime) -> Mended:
                 mended.nudged.append(one)
             elif row.nudged_at < now - OVERDUE_BY and (row.attempt > 0 or row.status in OWNERLESS):
                 reason = f"stood still: {one.why}, and sending it on did not help"
-                end(session, row, reason, Writing(now, book.grace))
+                end(session, row, reason, book.writing(now))
                 mended.failed.append(one)
     return mended
 
@@ -160,5 +160,5 @@ def end_instance(book: Book, which: str, now: datetime, *, by: str, reason: str)
         row = find(session, which)
         if row.status not in UNSTABLE:
             raise NotAllowedError(f"{row.name} is {row.status}: nothing is under way to be ended")
-        end(session, row, f"ended by {by}: {reason}", Writing(now, book.grace))
+        end(session, row, f"ended by {by}: {reason}", book.writing(now))
         return Asked(row.uuid, row.name, row.status, "retry it, or remove it")

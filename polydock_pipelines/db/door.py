@@ -5,6 +5,7 @@ event for each status walked through, a log line, and what arriving there brings
 in the caller's transaction.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -23,6 +24,15 @@ AFTER_OUTAGE = timedelta(minutes=10)
 """What a stage has left at least when Lagoon is back: a polled one was not looked at meanwhile."""
 
 
+Calendar = Callable[[datetime], datetime]
+"""From the time to what the calendar shows then (clock.py)."""
+
+
+def by_the_clock(now: datetime) -> datetime:
+    """Return *now*: the calendar of every clock that is not a fast one."""
+    return now
+
+
 @dataclass(frozen=True)
 class Writing:
     """When it happens and how the story is told."""
@@ -34,6 +44,12 @@ class Writing:
     """Of the log line; empty: error for a failure, else info."""
     stage: str | None = None
     """What the log line speaks of."""
+    calendar: Calendar = by_the_clock
+
+    @property
+    def today(self) -> datetime:
+        """Return what the calendar shows: trials, grace and mails go by it."""
+        return self.calendar(self.now)
 
 
 def write(session: Session, row: AppInstance, change: Change, how: Writing) -> None:

@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 
 from polydock_pipelines.db.brakes import alarmed
 from polydock_pipelines.db.database import Database
-from polydock_pipelines.db.door import GRACE, Writing, write
+from polydock_pipelines.db.door import GRACE, Calendar, Writing, by_the_clock, write
 from polydock_pipelines.db.gates import Gate, Limits, is_free_to_build, read_gate
 from polydock_pipelines.db.holdings import give_back, hold, keep, let_go, owe
 from polydock_pipelines.db.loading import load_instance
@@ -77,6 +77,11 @@ class Book:
     credential: str = ""
     """Tells the circuits of our credentials from those of others."""
     limits: Limits = field(default_factory=Limits)
+    calendar: Calendar = by_the_clock
+
+    def writing(self, now: datetime, *, level: str = "", stage: str | None = None) -> Writing:
+        """Return how a change is written now."""
+        return Writing(now, self.grace, level=level, stage=stage, calendar=self.calendar)
 
     def gate(self, now: datetime) -> Gate:
         """Return what holds work back right now."""
@@ -119,7 +124,7 @@ def claim(
         assert stage is not None  # noqa: S101 - _is_ready looked
         if row.attempt == 0 and status_before in PENDING:
             row.deadline = deadline(stage, now)  # the time spent in a queue does not count
-        write(session, row, change, Writing(now, book.grace, stage=stage.name))
+        write(session, row, change, book.writing(now, stage=stage.name))
         if change.stage is not None or stage_of(row.status) is None or not _works(row):
             _release(row)
             row.handed_until = None
@@ -193,7 +198,7 @@ def set_aside(book: Book, instance_id: int, now: datetime, *, until: datetime, r
         if row is None or row.next_check_at is None or is_held(row, now):
             return
         change = Change((), reason, due_at=until, attempt=row.attempt, is_endpoint_away=True)
-        write(session, row, change, Writing(now, book.grace, level="error"))
+        write(session, row, change, book.writing(now, level="error"))
         row.handed_until = None
 
 
@@ -213,7 +218,7 @@ def apply(book: Book, held: Held, outcome: Outcome | Unreachable, now: datetime)
             learn(session, row, outcome.facts, book.db.vault)
         position = _position(row, held)
         change = settle(position, outcome, now)
-        write(session, row, change, Writing(now, book.grace, stage=held.instance.stage))
+        write(session, row, change, book.writing(now, stage=held.instance.stage))
         _release(row)
         if not _goes_on(row, held, outcome):
             row.handed_until = None

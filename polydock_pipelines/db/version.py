@@ -5,7 +5,7 @@ from sqlalchemy.exc import DatabaseError
 
 from polydock_pipelines.db.database import Database
 
-NEEDED = "0004"
+NEEDED = "0005"
 """The newest migration; a test compares it with Alembic's head."""
 
 

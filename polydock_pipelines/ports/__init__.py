@@ -346,6 +346,10 @@ class Clock(Protocol):
         """Return the time, aware UTC."""
         ...
 
+    def calendar(self, now: datetime) -> datetime:
+        """Return what the calendar shows at *now*, by which trials and their mails go."""
+        ...
+
 
 @dataclass(frozen=True)
 class Launch:

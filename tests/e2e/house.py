@@ -47,6 +47,9 @@ class ShiftedClock:
     def now(self) -> datetime:
         return datetime.now(UTC) + timedelta(seconds=self.seconds)
 
+    def calendar(self, now: datetime) -> datetime:
+        return now
+
 
 def environment(simulator: Simulator, database_url: str, home: Path) -> dict[str, str]:
     """Return the variables that lead our code to this house."""

@@ -14,6 +14,9 @@ class FakeClock:
     def now(self) -> datetime:
         return self.at
 
+    def calendar(self, now: datetime) -> datetime:
+        return now
+
     def advance(self, by: timedelta | float) -> datetime:
         """Move on by a timedelta, or by seconds, and return the new time."""
         self.at += by if isinstance(by, timedelta) else timedelta(seconds=by)

@@ -29,13 +29,25 @@ def test_an_offset_shifts_it(seconds: float) -> None:
 def test_a_rate_makes_it_run_from_a_shared_start() -> None:
     start = now().timestamp() - 10
     clock = parse_clock(f"rate:3600@{start}")
-    assert abs((clock.now().timestamp() - start) - 36_000) < 3600
+    assert abs((clock.calendar(now()).timestamp() - start) - 36_000) < 3600
     assert clock == parse_clock(f"rate:3600@{start}")
     assert not clock.is_real
 
 
 def test_a_rate_without_a_start_begins_now() -> None:
-    assert abs(parse_clock("rate:1000").now() - now()) < timedelta(seconds=60)
+    assert abs(parse_clock("rate:1000").calendar(now()) - now()) < timedelta(seconds=60)
+
+
+def test_only_the_calendar_is_fast() -> None:
+    start = now().timestamp() - 10
+    assert abs(parse_clock(f"rate:3600@{start}").now() - now()) < timedelta(seconds=1)
+
+
+@pytest.mark.parametrize("text", ["", "offset:86400"])
+def test_other_clocks_have_the_calendar_of_their_time(text: str) -> None:
+    clock = parse_clock(text)
+    moment = clock.now()
+    assert clock.calendar(moment) == moment
 
 
 def test_a_rate_of_one_is_real_time() -> None:

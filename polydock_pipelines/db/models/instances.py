@@ -11,8 +11,20 @@ UNSHOWN = "has_partition AND (shown_status IS NULL OR shown_status <> status)"
 """Its arrival is not shown yet; in just these words, or the partial index is not used."""
 
 
+MIDTRIAL_AHEAD = "midtrial_email_at IS NOT NULL"
+ONE_DAY_LEFT_AHEAD = "one_day_left_email_at IS NOT NULL"
+TRIAL_OPEN = "trial_ends_at IS NOT NULL AND NOT trial_completed"
+TRIAL_OVER = "trial_completed AND removed_at IS NULL"
+PURGE_AHEAD = "purge_eligible_at IS NOT NULL AND purged_at IS NULL"
+"""What the clock has still to do; in just these words, or the partial indexes are not used."""
+
 OWED = "owed_since IS NOT NULL AND returned_at IS NULL"
 """A debt; in just these words, or the partial index is not used."""
+
+
+def _ahead(name: str, column: str, where: str) -> Index:
+    """Return an index of those rows only for which *column* has still to come."""
+    return Index(name, column, sqlite_where=text(where), postgresql_where=text(where))
 
 
 class AppInstance(Model):
@@ -92,14 +104,25 @@ class AppInstance(Model):
     """Sealed."""
     login_valid_until: Mapped[datetime | None] = mapped_column(UtcDateTime)
 
-    # -- the trial
+    # -- the trial; these times are the calendar's (clock.py)
     is_trial: Mapped[bool] = mapped_column(default=False)
     claimed_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    trial_started_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    """The claim; after a restore the next one."""
     trial_ends_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     midtrial_email_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    """What lies ahead only: None once its mail was written, skipped or is not to be."""
     one_day_left_email_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    trial_completed: Mapped[bool] = mapped_column(default=False)
+    """Whether its end has come: nothing but the removal is ahead."""
+    life: Mapped[int] = mapped_column(default=1)
+    """How often it began: a restore begins another, with mails of its own."""
     removed_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     purge_eligible_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    force_purge_requested_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    """When somebody asked for a purge without grace."""
+    purged_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    """When its Lagoon project was gone, and its secrets with it."""
 
     # -- what Dagster's asset knows of it
     has_partition: Mapped[bool] = mapped_column(default=False)
@@ -124,7 +147,11 @@ class AppInstance(Model):
             sqlite_where=text("has_partition"),
             postgresql_where=text("has_partition"),
         ),
-        Index("ix_app_instances_trial", "is_trial", "trial_ends_at"),
+        _ahead("ix_app_instances_midtrial", "midtrial_email_at", MIDTRIAL_AHEAD),
+        _ahead("ix_app_instances_one_day_left", "one_day_left_email_at", ONE_DAY_LEFT_AHEAD),
+        _ahead("ix_app_instances_trial_end", "trial_ends_at", TRIAL_OPEN),
+        _ahead("ix_app_instances_trial_over", "trial_ends_at", TRIAL_OVER),
+        _ahead("ix_app_instances_purge", "purge_eligible_at", PURGE_AHEAD),
         Index(
             "ix_app_instances_waits_for",
             "waits_for",

@@ -69,6 +69,10 @@ class StoreApp(Model):
     is_available_for_trials: Mapped[bool] = mapped_column(default=False)
     pool_target: Mapped[int] = mapped_column(default=0)
     trial_days: Mapped[int | None]
+    trial_extension_days: Mapped[int | None]
+    """By how much a person may extend a trial at a time; None: not at all."""
+    trial_max_days: Mapped[int | None]
+    """How long a trial may be made so, from the claim on; None: no limit."""
     naming: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)
     custom_route: Mapped[dict[str, Any] | None] = mapped_column(JSON)
     mails: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)
