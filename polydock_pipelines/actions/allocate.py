@@ -9,7 +9,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from polydock_pipelines.apps.registry import APP_TYPES
-from polydock_pipelines.db.door import Writing, write
+from polydock_pipelines.db.door import write
 from polydock_pipelines.db.fields import write_field
 from polydock_pipelines.db.models.instances import AppInstance
 from polydock_pipelines.db.models.offers import FieldValue, Store, StoreApp
@@ -17,6 +17,7 @@ from polydock_pipelines.db.models.people import User, UserGroup
 from polydock_pipelines.db.outbox import CREATED, tell_instance
 from polydock_pipelines.db.places import admin_password
 from polydock_pipelines.db.vault import Vault
+from polydock_pipelines.db.writing import Writing
 from polydock_pipelines.lifecycle import naming
 from polydock_pipelines.lifecycle.naming import Naming
 from polydock_pipelines.lifecycle.secret import Secret

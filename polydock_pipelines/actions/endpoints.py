@@ -28,6 +28,10 @@ from polydock_pipelines.ports.amazee_ai import (
     AiUsers,
     AmazeeAi,
 )
+from polydock_pipelines.ports.mail import SMTP
+
+ASKED_BY_ITSELF = (LAGOON, SMTP)
+"""Endpoints that no instance has to try: there is a question to ask them."""
 
 
 class BarredError(EndpointError):
@@ -51,15 +55,20 @@ def note(
 
 
 def lagoon_away(book: Book, lagoon: Lagoon, now: datetime) -> str:
-    """Return why Lagoon is not to be asked now; empty when it may be.
+    """Return why Lagoon is not to be asked now; empty when it may be."""
+    return away_now(book, LAGOON, lagoon.ping, now)
 
-    When it is time, and in one process of all, ask it first.
+
+def away_now(book: Book, endpoint: str, ping: Callable[[], None], now: datetime) -> str:
+    """Return why *endpoint* is not to be asked now; empty when it may be.
+
+    When it is time, and in one process of all, ask it the simplest question first.
     """
-    gone = _find(book, LAGOON)
+    gone = _find(book, endpoint)
     if gone is None:
         return ""
-    if take_probe(book.db, LAGOON, book.credential, now) and _answers(lagoon.ping):
-        close_circuit(book.db, LAGOON, book.credential, now)
+    if take_probe(book.db, endpoint, book.credential, now) and _answers(ping):
+        close_circuit(book.db, endpoint, book.credential, now)
         return ""
     return gone.sentence()
 
@@ -67,7 +76,8 @@ def lagoon_away(book: Book, lagoon: Lagoon, now: datetime) -> str:
 def probe_others(book: Book, now: datetime) -> None:
     """Let one instance try each of the other endpoints that is away, when it is time."""
     with book.db.read() as session:
-        others = [one.endpoint for one in away(session, book.credential) if one.endpoint != LAGOON]
+        gone = [one.endpoint for one in away(session, book.credential)]
+    others = [endpoint for endpoint in gone if endpoint not in ASKED_BY_ITSELF]
     for endpoint in others:
         grant_probe(book.db, endpoint, book.credential, now)
 

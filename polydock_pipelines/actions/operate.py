@@ -1,16 +1,17 @@
 """What an operator may do to one instance by hand: retry it, remove it."""
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
 from polydock_pipelines.actions.allocate import copy_target
 from polydock_pipelines.db.database import Database
-from polydock_pipelines.db.door import GRACE, Writing, add_log, write
+from polydock_pipelines.db.door import add_log, write
 from polydock_pipelines.db.leases import is_held
 from polydock_pipelines.db.models.instances import AppInstance, InstanceIntent
+from polydock_pipelines.db.writing import Writing
 from polydock_pipelines.lifecycle.instance import Effect
 from polydock_pipelines.lifecycle.table import Wish
 from polydock_pipelines.lifecycle.transitions import retry, wish
@@ -58,11 +59,12 @@ def retry_instance(db: Database, which: str, now: datetime, *, by: str, reason: 
             copy_target(session, row)
         row.lease_token = row.lease_until = row.handed_until = None
         write(session, row, change, Writing(now))
-        add_log(session, row, _asked("retry", by, reason), now=now)
+        add_log(session, row, asked("retry", by, reason), now=now)
         return Asked(row.uuid, row.name, row.status, "it goes on within seconds")
 
 
-def _asked(what: str, by: str, reason: str) -> str:
+def asked(what: str, by: str, reason: str) -> str:
+    """Say in an instance's log who wanted what, and why."""
     return f"{what} asked for by {by}" + (f": {reason}" if reason else "")
 
 
@@ -84,25 +86,31 @@ def upgrade_instance(
         change = wish(row.status, Wish.UPGRADE, now)
         if change is None:
             return Asked(row.uuid, row.name, row.status, "its upgrade is under way already")
-        add_log(session, row, _asked("upgrade", by, reason), now=now)
+        add_log(session, row, asked("upgrade", by, reason), now=now)
         write(session, row, change, Writing(now))
         return Asked(row.uuid, row.name, row.status, "its upgrade begins within seconds")
 
 
-def remove_instance(
-    db: Database, which: str, now: datetime, *, by: str, grace: timedelta = GRACE
-) -> Asked:
+def remove_instance(db: Database, which: str, now: datetime, *, by: str, reason: str = "") -> Asked:
     """Ask for the removal of an instance; at once, or after the step in hand. NotAllowedError."""
     with db.write() as session:
         row = find(session, which)
-        change = wish(row.status, Wish.REMOVE, now)
-        if change is None:
-            return Asked(row.uuid, row.name, row.status, "its removal is under way already")
-        add_log(session, row, f"removal asked for by {by}", now=now)
-        if is_held(row, now):
-            row.wanted = Wish.REMOVE.value
-            note = "a step is at work; the removal follows it"
-            return Asked(row.uuid, row.name, row.status, note)
-        row.lease_token = row.lease_until = row.handed_until = None
-        write(session, row, change, Writing(now, grace))
-        return Asked(row.uuid, row.name, row.status, "its removal begins within seconds")
+        note = ask_removal(session, row, asked("removal", by, reason), Writing(now))
+        return Asked(row.uuid, row.name, row.status, note)
+
+
+def ask_removal(session: Session, row: AppInstance, line: str, how: Writing) -> str:
+    """Put a locked row on its way out, or note the wish under a lease. NotAllowedError.
+
+    *line* goes to the instance's log. Return what happens next.
+    """
+    change = wish(row.status, Wish.REMOVE, how.now)
+    if change is None:
+        return "its removal is under way already"
+    add_log(session, row, line, now=how.now)
+    if is_held(row, how.now):
+        row.wanted = Wish.REMOVE.value
+        return "a step is at work; the removal follows it"
+    row.lease_token = row.lease_until = row.handed_until = None
+    write(session, row, change, how)
+    return "its removal begins within seconds"

@@ -5,9 +5,10 @@ from datetime import datetime
 from sqlalchemy import select
 
 from polydock_pipelines.db.database import Database
-from polydock_pipelines.db.door import Writing, write
+from polydock_pipelines.db.door import write
 from polydock_pipelines.db.models.instances import AppInstance
 from polydock_pipelines.db.places import health_door
+from polydock_pipelines.db.writing import Writing
 from polydock_pipelines.lifecycle.status import RUNNING
 from polydock_pipelines.lifecycle.table import STATUSES
 from polydock_pipelines.lifecycle.transitions import report

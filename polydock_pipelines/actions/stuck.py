@@ -12,10 +12,11 @@ from sqlalchemy import and_, or_, select
 from sqlalchemy.orm import Session
 
 from polydock_pipelines.actions.operate import Asked, find
-from polydock_pipelines.db.door import Writing, add_log, write
+from polydock_pipelines.db.door import add_log, write
 from polydock_pipelines.db.leases import Book, is_free, is_held
 from polydock_pipelines.db.models.guards import Brake, Circuit
 from polydock_pipelines.db.models.instances import AppInstance
+from polydock_pipelines.db.writing import Writing
 from polydock_pipelines.lifecycle.table import UNSTABLE, Kind, leg_of, stage_of
 from polydock_pipelines.lifecycle.transitions import Change, NotAllowedError, deadline, failed
 

@@ -15,7 +15,6 @@ from polydock_pipelines.cli.running import Running
 from polydock_pipelines.db.database import Database
 from polydock_pipelines.lifecycle.status import Resting
 from polydock_pipelines.lifecycle.table import FAILED, LIFECYCLE, Kind, Stage
-from polydock_pipelines.wiring import open_book
 
 WAY_OUT = tuple(s for s in LIFECYCLE if s.kind is Kind.REMOVE)
 AT_LEAST_S = 180.0
@@ -41,10 +40,10 @@ def progress(story: Story | None, way: Sequence[Stage]) -> Table:
 
 def play(run: Running, database: Database, names: Sequence[str]) -> None:
     """Ask for the removal of *names*, follow it, and tell what was given back. DemoError."""
-    clock, grace = run.settings.make_clock(), open_book(database, run.settings).grace
+    clock = run.settings.make_clock()
     sys.stdout.write(f"\nRemoving {len(names)} …\n")
     for name in names:
-        remove_instance(database, name, clock.now(), by=getpass.getuser(), grace=grace)
+        remove_instance(database, name, clock.now(), by=getpass.getuser())
     give_up = time.monotonic() + AT_LEAST_S + len(names)
     with Live(console=Console(), refresh_per_second=4, transient=False) as live:
         while True:

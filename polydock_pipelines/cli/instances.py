@@ -18,7 +18,6 @@ from polydock_pipelines.cli.output import opened, print_json, print_pairs, print
 from polydock_pipelines.lifecycle.holding import AI_KINDS
 from polydock_pipelines.lifecycle.table import STATUSES
 from polydock_pipelines.settings import settings
-from polydock_pipelines.wiring import open_book
 
 app = typer.Typer(no_args_is_help=True, help="Look at instances and operate them.")
 
@@ -152,8 +151,7 @@ def upgrade(
 def remove(which: Which, as_json: Json = False) -> None:
     """Remove an instance; while a step is at work on it, after that step."""
     with opened() as db:
-        now, grace = settings().make_clock().now(), open_book(db).grace
-        asked = remove_instance(db, which, now, by=getpass.getuser(), grace=grace)
+        asked = remove_instance(db, which, settings().make_clock().now(), by=getpass.getuser())
     _say(asked, as_json)
 
 

@@ -5,8 +5,6 @@ event for each status walked through, a log line, and what arriving there brings
 in the caller's transaction.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from sqlalchemy.orm import Session
@@ -14,42 +12,14 @@ from sqlalchemy.orm import Session
 from polydock_pipelines.db.arrivals import arrive
 from polydock_pipelines.db.models.instances import AppInstance, InstanceLog, StatusTransition
 from polydock_pipelines.db.outbox import STATUS_CHANGED, tell_instance
+from polydock_pipelines.db.writing import Writing
 from polydock_pipelines.lifecycle.status import RUNNING
 from polydock_pipelines.lifecycle.table import FAILED, STAGES, STATUSES, UNSTABLE, WISHES, Wish
 from polydock_pipelines.lifecycle.transitions import Change, deadline
 
 LONGEST_MESSAGE = 2000
-GRACE = timedelta(days=14)
 AFTER_OUTAGE = timedelta(minutes=10)
 """What a stage has left at least when Lagoon is back: a polled one was not looked at meanwhile."""
-
-
-Calendar = Callable[[datetime], datetime]
-"""From the time to what the calendar shows then (clock.py)."""
-
-
-def by_the_clock(now: datetime) -> datetime:
-    """Return *now*: the calendar of every clock that is not a fast one."""
-    return now
-
-
-@dataclass(frozen=True)
-class Writing:
-    """When it happens and how the story is told."""
-
-    now: datetime
-    grace: timedelta = GRACE
-    """Between a removal and the purge of its Lagoon project."""
-    level: str = ""
-    """Of the log line; empty: error for a failure, else info."""
-    stage: str | None = None
-    """What the log line speaks of."""
-    calendar: Calendar = by_the_clock
-
-    @property
-    def today(self) -> datetime:
-        """Return what the calendar shows: trials, grace and mails go by it."""
-        return self.calendar(self.now)
 
 
 def write(session: Session, row: AppInstance, change: Change, how: Writing) -> None:
@@ -89,7 +59,7 @@ def _walk(session: Session, row: AppInstance, status: str, how: Writing) -> None
         )
     )
     tell_instance(session, row, STATUS_CHANGED, before, how.now)
-    arrive(session, row, how.now, how.grace)
+    arrive(session, row, before, how)
 
 
 def _place(row: AppInstance, change: Change, now: datetime) -> None:

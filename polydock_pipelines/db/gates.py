@@ -13,7 +13,7 @@ from polydock_pipelines.db.models.guards import Bucket
 from polydock_pipelines.db.models.instances import AppInstance
 from polydock_pipelines.lifecycle.table import LIFECYCLE, Kind, leg_of
 from polydock_pipelines.lifecycle.transitions import pending, running
-from polydock_pipelines.lifecycle.work import ALL, WORK_OF
+from polydock_pipelines.lifecycle.work import ALL, WORK_OF, Work
 
 LONGEST_BACKLOG = timedelta(seconds=10)
 """Nothing new is begun while Lagoon operations are booked further ahead."""
@@ -44,14 +44,18 @@ class Gate:
         for one in self.away:
             if one.endpoint == LAGOON:
                 return one.sentence()
-        for brake in self._brakes(kind):
-            if not brake.store:
-                return brake.sentence()
+        pulled = self.why_paused(WORK_OF[kind])
+        if pulled:
+            return pulled
         if self.is_throttled:
             return (
                 "as many Lagoon operations are under way as POLYDOCK_LAGOON_OPS_PER_MINUTE allows"
             )
         return ""
+
+    def why_paused(self, work: Work) -> str:
+        """Return the brake that stops *work* everywhere; empty when none does."""
+        return next((one.sentence() for one in self.brakes(work) if not one.store), "")
 
     def sentences(self) -> list[str]:
         """Return everything that holds work back, for an operator."""
@@ -61,7 +65,7 @@ class Gate:
         """Whether a row that *kind* owns may be worked."""
         if self.why(kind):
             return false()
-        conditions = [not_(of_store(brake.store)) for brake in self._brakes(kind)]
+        conditions = [not_(of_store(brake.store)) for brake in self.brakes(WORK_OF[kind])]
         if self.away:
             conditions.append(not_waiting_for([one.endpoint for one in self.away]))
         return and_(*conditions) if conditions else AppInstance.id.is_not(None)
@@ -72,7 +76,7 @@ class Gate:
         if owner is None:
             return ""
         stores = {"", store_of(session, row)}
-        brakes = [b.sentence() for b in self._brakes(owner[0]) if b.store in stores]
+        brakes = [b.sentence() for b in self.brakes(WORK_OF[owner[0]]) if b.store in stores]
         gone = [a.sentence() for a in self.away if a.endpoint in (LAGOON, row.waits_for)]
         return "; ".join([*gone, *brakes])
 
@@ -80,11 +84,12 @@ class Gate:
         """Whether *row*, which *kind* owns, may not be worked."""
         if self.why(kind) or row.waits_for in {one.endpoint for one in self.away}:
             return True
-        stores = {brake.store for brake in self._brakes(kind)}
+        stores = {brake.store for brake in self.brakes(WORK_OF[kind])}
         return bool(stores) and store_of(session, row) in stores
 
-    def _brakes(self, kind: Kind) -> list[Paused]:
-        return [brake for brake in self.paused if brake.work in (ALL, WORK_OF[kind])]
+    def brakes(self, work: Work) -> list[Paused]:
+        """Return what stops *work*, everywhere or in a store."""
+        return [brake for brake in self.paused if brake.work in (ALL, work)]
 
 
 def read_gate(session: Session, credential: str, limits: Limits, now: datetime) -> Gate:

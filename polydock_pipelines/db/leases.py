@@ -15,13 +15,14 @@ from sqlalchemy.orm import Session
 
 from polydock_pipelines.db.brakes import alarmed
 from polydock_pipelines.db.database import Database
-from polydock_pipelines.db.door import GRACE, Calendar, Writing, by_the_clock, write
+from polydock_pipelines.db.door import write
 from polydock_pipelines.db.gates import Gate, Limits, is_free_to_build, read_gate
 from polydock_pipelines.db.holdings import give_back, hold, keep, let_go, owe
 from polydock_pipelines.db.loading import load_instance
 from polydock_pipelines.db.models.instances import AppInstance, InstanceIntent, PushedVariable
 from polydock_pipelines.db.places import login_url
 from polydock_pipelines.db.vault import Vault
+from polydock_pipelines.db.writing import GRACE, Calendar, Writing, by_the_clock
 from polydock_pipelines.lifecycle.holding import Holding
 from polydock_pipelines.lifecycle.instance import Effect, Instance
 from polydock_pipelines.lifecycle.outcome import Done, Facts, Outcome, Unreachable, Waiting

@@ -1,7 +1,10 @@
 """When a trial's mails and its end fall due. All times aware UTC; days are 24 hours."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+
+from polydock_pipelines.lifecycle.mails import MailKind
 
 DAY = timedelta(days=1)
 
@@ -44,3 +47,60 @@ def dates_until(start: datetime, end: datetime, mails: MailSwitches) -> TrialDat
     if midtrial and one_day_left and one_day_left <= midtrial:
         midtrial = None
     return TrialDates(end, midtrial, one_day_left)
+
+
+class TrialError(Exception):
+    """A trial cannot be moved or kept as somebody asked; the text says what is possible."""
+
+
+@dataclass(frozen=True)
+class Trial:
+    """A trial that runs."""
+
+    started_at: datetime
+    ends_at: datetime
+    written: Collection[MailKind] = ()
+    """What was written in this life and is not written again."""
+
+
+def moved(trial: Trial, end: datetime, mails: MailSwitches, now: datetime) -> TrialDates:
+    """Return the dates of a trial whose end is moved to *end*: only what lies ahead.
+
+    What was written is not written again, save the last-day reminder, which speaks of one end.
+    TrialError for an end that is past.
+    """
+    if end <= now:
+        raise TrialError(
+            f"{end:%Y-%m-%d %H:%M:%S} UTC is past; give an end that is to come, or remove it"
+        )
+    dates = dates_until(trial.started_at, end, mails)
+    has_midtrial = MailKind.MIDTRIAL not in trial.written
+    return TrialDates(
+        ends_at=end,
+        midtrial_at=_ahead(dates.midtrial_at, now) if has_midtrial else None,
+        one_day_left_at=_ahead(dates.one_day_left_at, now),
+    )
+
+
+def _ahead(moment: datetime | None, now: datetime) -> datetime | None:
+    return moment if moment is not None and moment > now else None
+
+
+@dataclass(frozen=True)
+class Extending:
+    """How far a person may extend a trial without asking anybody."""
+
+    days: int | None = None
+    """By so much at a time; None: not at all."""
+    max_days: int | None = None
+    """So long may a trial become, from its start on; None: no limit."""
+
+
+def extended_end(trial: Trial, rule: Extending) -> datetime | None:
+    """Return the end that a trial gets when its person extends it; None when they may not."""
+    if rule.days is None:
+        return None
+    end = trial.ends_at + rule.days * DAY
+    if rule.max_days is not None:
+        end = min(end, trial.started_at + rule.max_days * DAY)
+    return end if end > trial.ends_at else None

@@ -25,7 +25,7 @@ class Email(Model):
     instance_id: Mapped[int] = mapped_column(ForeignKey("app_instances.id", ondelete="RESTRICT"))
     kind: Mapped[str] = mapped_column(String(20))
     recipient: Mapped[str] = mapped_column(String(255))
-    occasion: Mapped[str] = mapped_column(String(60))
+    occasion: Mapped[str] = mapped_column(String(80))
     """What it is about, so that it is written once: a life of the instance, an end of its trial."""
     state: Mapped[str] = mapped_column(String(10), default="pending")
     """pending, sent, failed, skipped, or unsure: it may have been delivered, and was repeated."""

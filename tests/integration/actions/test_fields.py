@@ -240,10 +240,10 @@ def test_what_a_request_says_in_the_fields_of_the_type_is_kept(database: Databas
         "app_instance vector_db_pass": PASSWORD,
         "app_instance vector_db_port": "5432",
     }
-    assert [name for name, is_secret in secrecy(database).items() if is_secret] == [
+    assert {name for name, is_secret in secrecy(database).items() if is_secret} == {
         "llm_key",
         "vector_db_pass",
-    ]
+    }
     assert {row.owner_id for row in all_of(database, FieldValue)} == {instance(database).id}
     assert instance(database).ai_region_id == 3
 

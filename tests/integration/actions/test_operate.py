@@ -12,10 +12,11 @@ from polydock_pipelines.actions.operate import (
 )
 from polydock_pipelines.actions.read_instances import list_instances, tell
 from polydock_pipelines.db.database import Database
-from polydock_pipelines.db.door import Writing, write
+from polydock_pipelines.db.door import write
 from polydock_pipelines.db.models.instances import AppInstance, InstanceIntent
 from polydock_pipelines.db.models.offers import Store, StoreApp
 from polydock_pipelines.db.models.operations import Handover
+from polydock_pipelines.db.writing import Writing
 from polydock_pipelines.lifecycle.table import FAILED, STATUSES, Kind, stage_of
 from polydock_pipelines.lifecycle.transitions import Change, NotAllowedError
 from tests.fakes.clock import START

@@ -19,13 +19,14 @@ from polydock_pipelines.actions.register import (
     register,
 )
 from polydock_pipelines.db.database import Database
-from polydock_pipelines.db.door import Writing, write
+from polydock_pipelines.db.door import write
 from polydock_pipelines.db.models.instances import AppInstance, StatusTransition
 from polydock_pipelines.db.models.operations import OutboxEvent
 from polydock_pipelines.db.models.people import Membership, User, UserGroup
 from polydock_pipelines.db.models.requests import Registration
 from polydock_pipelines.db.places import admin_password
 from polydock_pipelines.db.vault import Vault, VaultError
+from polydock_pipelines.db.writing import Writing
 from polydock_pipelines.lifecycle.naming import is_valid
 from polydock_pipelines.lifecycle.secret import Secret
 from polydock_pipelines.lifecycle.transitions import Change

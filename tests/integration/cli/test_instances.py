@@ -4,12 +4,13 @@ from datetime import timedelta
 
 import pytest
 
-from polydock_pipelines.db.door import Writing, write
+from polydock_pipelines.db.door import write
 from polydock_pipelines.db.fields import write_field
 from polydock_pipelines.db.holdings import give_back, hold, keep, owe
 from polydock_pipelines.db.models.instances import AppInstance
 from polydock_pipelines.db.models.offers import FieldValue
 from polydock_pipelines.db.models.operations import Handover
+from polydock_pipelines.db.writing import Writing
 from polydock_pipelines.lifecycle.holding import Holding, HoldingKind
 from polydock_pipelines.lifecycle.secret import Secret
 from polydock_pipelines.lifecycle.transitions import Change

@@ -4,8 +4,9 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 
 from polydock_pipelines.db.database import Database
-from polydock_pipelines.db.door import Writing, add_log, write
+from polydock_pipelines.db.door import add_log, write
 from polydock_pipelines.db.models.instances import AppInstance
+from polydock_pipelines.db.writing import Writing
 from polydock_pipelines.lifecycle.transitions import enter
 from tests.fakes.clock import START
 from tests.makers import VAULT

@@ -6,11 +6,12 @@ from typing import Any
 from sqlalchemy import select
 
 from polydock_pipelines.db.database import Database
-from polydock_pipelines.db.door import Writing, write
+from polydock_pipelines.db.door import write
 from polydock_pipelines.db.leases import apply, claim
 from polydock_pipelines.db.models.instances import AppInstance
 from polydock_pipelines.db.models.operations import OutboxEvent
 from polydock_pipelines.db.models.requests import Registration
+from polydock_pipelines.db.writing import Writing
 from polydock_pipelines.lifecycle.outcome import Done, Failed, Outcome
 from polydock_pipelines.lifecycle.table import Wish
 from polydock_pipelines.lifecycle.transitions import enter, retry, wish

@@ -8,10 +8,11 @@ import pytest
 from sqlalchemy import func, select
 
 from polydock_pipelines.db.database import Database
-from polydock_pipelines.db.door import Writing, write
+from polydock_pipelines.db.door import write
 from polydock_pipelines.db.leases import apply, claim
 from polydock_pipelines.db.models.instances import AppInstance, InstanceLog, StatusTransition
 from polydock_pipelines.db.models.operations import OutboxEvent
+from polydock_pipelines.db.writing import Writing
 from polydock_pipelines.lifecycle.outcome import Done, Failed, Outcome, Unreachable
 from polydock_pipelines.lifecycle.table import LIFECYCLE
 from polydock_pipelines.lifecycle.transitions import enter

@@ -8,10 +8,11 @@ import pytest
 
 from polydock_pipelines.actions.operate import remove_instance, retry_instance
 from polydock_pipelines.db.database import Database
-from polydock_pipelines.db.door import Writing, write
+from polydock_pipelines.db.door import write
 from polydock_pipelines.db.models.instances import AppInstance
 from polydock_pipelines.db.models.requests import Registration
 from polydock_pipelines.db.vault import Vault, new_key
+from polydock_pipelines.db.writing import Writing
 from polydock_pipelines.lifecycle.transitions import Change
 from tests.fakes.clock import START
 from tests.integration.actions.tables import dump

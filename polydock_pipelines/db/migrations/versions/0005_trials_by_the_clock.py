@@ -33,7 +33,7 @@ def upgrade() -> None:
     sa.Column('instance_id', ID, nullable=False),
     sa.Column('kind', sa.String(length=20), nullable=False),
     sa.Column('recipient', sa.String(length=255), nullable=False),
-    sa.Column('occasion', sa.String(length=60), nullable=False),
+    sa.Column('occasion', sa.String(length=80), nullable=False),
     sa.Column('state', sa.String(length=10), nullable=False),
     sa.Column('wanted_at', UtcDateTime(), nullable=False),
     sa.Column('created_at', UtcDateTime(), nullable=False),

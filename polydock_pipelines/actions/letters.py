@@ -1,0 +1,137 @@
+"""A mail row's words: what its templates are given, and the message as a server takes it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from polydock_pipelines.actions.links import Links
+from polydock_pipelines.db.posting import Letter
+from polydock_pipelines.emails.contexts import (
+    Credentials,
+    MailContext,
+    MidtrialContext,
+    OneDayLeftContext,
+    ReadyContext,
+    TrialCompleteContext,
+    TrialFailedContext,
+)
+from polydock_pipelines.emails.kinds import KINDS
+from polydock_pipelines.emails.render import render
+from polydock_pipelines.emails.themes import DEFAULT_THEME, THEMES, ThemeName
+from polydock_pipelines.lifecycle.mails import POLICIES, MailKind
+from polydock_pipelines.lifecycle.secret import Secret
+from polydock_pipelines.ports.mail import Mail
+
+WITHOUT_END = timedelta(days=30)
+"""So long the link in a mail works where nothing ends the instance."""
+
+
+@dataclass(frozen=True)
+class Letterhead:
+    """What all our mails have in common."""
+
+    sender: str
+    sender_name: str = ""
+    cc: tuple[str, ...] = ()
+    theme: ThemeName = DEFAULT_THEME
+    """For apps that name none."""
+
+
+def message_id(letter: Letter, sender: str) -> str:
+    """Return the Message-ID of a row: the same whenever it is handed over."""
+    domain = sender.rpartition("@")[2]
+    return f"<{letter.kind.value}.{letter.id}.{letter.instance_uuid}@{domain}>"
+
+
+def compose(letter: Letter, links: Links, head: Letterhead, now: datetime, today: datetime) -> Mail:
+    """Return the message. EmailError when the app's words, or a value in them, do not render."""
+    words = render(letter.kind.value, context_of(letter, links, now, today), _theme(letter, head))
+    is_reminder = KINDS[letter.kind.value].has_unsubscribe
+    return Mail(
+        message_id=message_id(letter, head.sender),
+        date=now,
+        sender=head.sender,
+        sender_name=head.sender_name,
+        recipient=letter.recipient,
+        subject=words.subject,
+        text=words.text,
+        html=words.html,
+        cc=head.cc,
+        unsubscribe_url=links.unsubscribe(letter.id) if is_reminder else None,
+    )
+
+
+def _theme(letter: Letter, head: Letterhead) -> ThemeName:
+    chosen = letter.mails.get("theme")
+    return chosen if chosen in THEMES else head.theme
+
+
+def context_of(letter: Letter, links: Links, now: datetime, today: datetime) -> MailContext:
+    """Return what the templates of a mail are given."""
+    entry: Mapping[str, Any] = letter.mails.get(letter.kind.value) or {}
+    common: dict[str, Any] = {
+        "now": today,
+        "first_name": letter.first_name,
+        "app_name": letter.app_name,
+        "instance_name": letter.instance_name,
+        "support_email": letter.support_email,
+        "subject": entry.get("subject"),
+        "body": entry.get("body") or "",
+    }
+    match letter.kind:
+        case MailKind.READY:
+            return ReadyContext(
+                **common,
+                **_login(letter, links, now, today),
+                credentials=_credentials(letter),
+                trial_ends_at=letter.trial_ends_at,
+            )
+        case MailKind.MIDTRIAL:
+            return MidtrialContext(
+                **common, **_login(letter, links, now, today), **_reminder(letter, links)
+            )
+        case MailKind.ONE_DAY_LEFT:
+            return OneDayLeftContext(
+                **common,
+                **_login(letter, links, now, today),
+                **_reminder(letter, links),
+                extend_url=_extension(letter, links),
+            )
+        case MailKind.TRIAL_COMPLETE:
+            return TrialCompleteContext(**common, trial_ended_at=letter.trial_ends_at or today)
+        case MailKind.TRIAL_FAILED:
+            return TrialFailedContext(**common)
+
+
+def _login(letter: Letter, links: Links, now: datetime, today: datetime) -> dict[str, Any]:
+    """Return the way in: without a password as long as the one-time login works."""
+    if not letter.has_way_in:
+        return {}
+    until = letter.trial_ends_at or today + WITHOUT_END
+    one_time = letter.login_valid_until
+    return {
+        "login_url": links.login(letter.instance_uuid, until),
+        "login_expires_at": until,
+        "is_without_password": one_time is not None and now < one_time,
+    }
+
+
+def _credentials(letter: Letter) -> Credentials | None:
+    if letter.mails.get("hide_credentials") or not letter.password.reveal():
+        return None
+    return Credentials(Secret(letter.username), letter.password)
+
+
+def _reminder(letter: Letter, links: Links) -> dict[str, Any]:
+    assert POLICIES[letter.kind].is_reminder  # noqa: S101 - only those are declined
+    return {
+        "trial_ends_at": letter.trial_ends_at,
+        "unsubscribe_url": links.unsubscribe(letter.id),
+    }
+
+
+def _extension(letter: Letter, links: Links) -> str | None:
+    if not letter.is_extendable or letter.trial_ends_at is None:
+        return None
+    return links.extend(letter.instance_uuid, letter.trial_ends_at)

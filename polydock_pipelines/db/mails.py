@@ -1,0 +1,162 @@
+"""Mail rows, written once, in the transaction of what they tell. `db.posting` sends them on."""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import select, update
+from sqlalchemy.orm import Session
+
+from polydock_pipelines.db.models.instances import AppInstance
+from polydock_pipelines.db.models.mails import Email, MailOptOut
+from polydock_pipelines.db.models.offers import StoreApp
+from polydock_pipelines.db.models.people import Membership, User
+from polydock_pipelines.db.writing import Writing
+from polydock_pipelines.lifecycle.mails import POLICIES, MailKind, is_written, occasion
+
+DECLINED = "this person wants no reminders"
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """A kind of mail that instances fell due for."""
+
+    kind: MailKind
+    at: Mapping[int, datetime]
+    """When, by the calendar and the instance's id."""
+
+
+def write_mail(session: Session, row: AppInstance, kind: MailKind, how: Writing) -> int:
+    """Write what one instance causes now; return how many mails are new."""
+    return write_mails(session, [row], Wanted(kind, {row.id: how.today}), how.now)
+
+
+def write_mails(
+    session: Session, rows: Sequence[AppInstance], wanted: Wanted, now: datetime
+) -> int:
+    """Write a row for each person who gets one; return how many are new.
+
+    The caller has locked *rows*. What was written for the same occasion before is left as it is.
+    """
+    kind = wanted.kind
+    apps = _mails_of_apps(session, {row.store_app_id for row in rows})
+    rows = [row for row in rows if is_written(apps[row.store_app_id], kind)]
+    people = _recipients(session, rows, kind)
+    known = _known(session, [row.id for row in rows], kind)
+    declined = _declined(session, people) if POLICIES[kind].is_reminder else set[str]()
+    made = 0
+    for row in rows:
+        about = occasion(kind, row.life, row.trial_ends_at)
+        for recipient in people[row.id]:
+            if (row.id, recipient, about) in known:
+                continue
+            mail = _new(row, kind, recipient, about, wanted.at[row.id], now)
+            if recipient in declined:
+                settle(mail, "skipped", DECLINED, now)
+            session.add(mail)
+            made += 1
+    return made
+
+
+def _new(  # noqa: PLR0917 - a row's own values
+    row: AppInstance,
+    kind: MailKind,
+    recipient: str,
+    about: str,
+    wanted_at: datetime,
+    now: datetime,
+) -> Email:
+    return Email(
+        instance_id=row.id,
+        kind=kind.value,
+        recipient=recipient,
+        occasion=about,
+        state="pending",
+        wanted_at=wanted_at,
+        created_at=now,
+        due_at=now,
+        attempts=0,
+        repeats=0,
+        problem="",
+    )
+
+
+def settle(mail: Email, state: str, problem: str, now: datetime) -> None:
+    """Bring a row to its end."""
+    mail.state, mail.problem, mail.settled_at = state, problem, now
+    mail.due_at = mail.lease_token = mail.lease_until = mail.tried_at = None
+
+
+def _mails_of_apps(session: Session, ids: Collection[int]) -> dict[int, dict[str, Any]]:
+    apps = session.scalars(select(StoreApp).where(StoreApp.id.in_(ids)))
+    return {app.id: app.mails for app in apps}
+
+
+def _recipients(
+    session: Session, rows: Sequence[AppInstance], kind: MailKind
+) -> dict[int, list[str]]:
+    """Return who gets it, by instance: its owners, or the person who signed up.
+
+    A group without an owner does not swallow a mail: the person who signed up gets it.
+    """
+    owners: dict[int, list[str]] = {}
+    if not POLICIES[kind].is_for_requester:
+        owners = owners_of(session, {row.user_group_id for row in rows if row.user_group_id})
+    return {
+        row.id: owners.get(row.user_group_id or 0) or ([row.user_email] if row.user_email else [])
+        for row in rows
+    }
+
+
+def owners_of(session: Session, group_ids: Collection[int]) -> dict[int, list[str]]:
+    """Return the addresses of each group's owners."""
+    found: dict[int, list[str]] = {}
+    rows = session.execute(
+        select(Membership.group_id, User.email)
+        .join(User, User.id == Membership.user_id)
+        .where(Membership.group_id.in_(group_ids), Membership.role == "owner")
+        .order_by(User.id)
+    )
+    for group_id, email in rows:
+        found.setdefault(group_id, []).append(email)
+    return found
+
+
+def _known(session: Session, ids: Collection[int], kind: MailKind) -> set[tuple[int, str, str]]:
+    rows = session.execute(
+        select(Email.instance_id, Email.recipient, Email.occasion).where(
+            Email.instance_id.in_(ids), Email.kind == kind.value
+        )
+    )
+    return {(instance_id, recipient, about) for instance_id, recipient, about in rows}
+
+
+def _declined(session: Session, people: Mapping[int, Iterable[str]]) -> set[str]:
+    addresses = {address for some in people.values() for address in some}
+    chosen = select(MailOptOut.recipient).where(MailOptOut.recipient.in_(addresses))
+    return set(session.scalars(chosen))
+
+
+def written_in_this_life(session: Session, row: AppInstance) -> set[MailKind]:
+    """Return the kinds that were written since the instance began, or began again."""
+    rows = session.execute(select(Email.kind, Email.occasion).where(Email.instance_id == row.id))
+    mine = f"life {row.life}"
+    return {MailKind(kind) for kind, about in rows if about == mine or about.startswith(f"{mine},")}
+
+
+def call_off(
+    session: Session, row: AppInstance, kinds: Collection[MailKind], why: str, now: datetime
+) -> None:
+    """Skip what of *kinds* waits to be sent for an instance, because it is not true any more."""
+    session.execute(
+        update(Email)
+        .where(
+            Email.instance_id == row.id,
+            Email.state == "pending",
+            Email.tried_at.is_(None),
+            Email.kind.in_([kind.value for kind in kinds]),
+        )
+        .values(state="skipped", problem=why, settled_at=now, due_at=None)
+        .execution_options(synchronize_session=False)
+    )
