@@ -1,4 +1,4 @@
-"""The assets `trial_emails/…`: mails of each kind. Those that the clock causes are written here too.
+"""The assets `trial_emails/…`: mails of each kind; those that the clock causes are written here.
 
 A run writes what fell due and sends it; what a server puts off is sent by the sensor `emails`.
 """

@@ -1,4 +1,4 @@
-"""A trial's calendar: each minute one indexed query a list, and a run only when something is due."""
+"""A trial's calendar: each minute one indexed query a list, a run only when something is due."""
 
 from collections.abc import Callable
 from datetime import datetime
