@@ -13,14 +13,10 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from polydock_pipelines.clients.smtp import (
-    SmtpAuthError,
-    SmtpMailer,
-    SmtpOptions,
-    SmtpServer,
-    SmtpUnavailableError,
-    parse_smtp_url,
-)
+from polydock_pipelines.clients.smtp.errors import SmtpAuthError, SmtpUnavailableError
+from polydock_pipelines.clients.smtp.mailer import SmtpMailer
+from polydock_pipelines.clients.smtp.url import SmtpServer, parse_smtp_url
+from polydock_pipelines.clients.smtp.wire import SmtpOptions
 from polydock_pipelines.lifecycle.secret import Secret
 from polydock_pipelines.ports import EndpointError
 from tests.integration.clients.test_smtp_server import CUT, HANG, MailServer, Script, running
