@@ -15,10 +15,10 @@ from functools import partial
 from typing import TypeVar
 
 from polydock_pipelines.clients.smtp.errors import SmtpAuthError, SmtpUnavailableError
-from polydock_pipelines.clients.smtp.url import SmtpServer
 from polydock_pipelines.clients.smtp.wire import Reply, SmtpOptions, Wire
 from polydock_pipelines.ports import PortError, RefusedError
 from polydock_pipelines.ports.mail import InDoubtError, Mail, PutOffError, cleaned, compose, hint
+from polydock_pipelines.smtp_url import SmtpServer
 
 LOG = logging.getLogger(__name__)
 
@@ -97,7 +97,7 @@ class Connection:
             self._must("STARTTLS", lambda: wire.docmd("STARTTLS"))
             self._ask("TLS", lambda: wire.secure(tls, server.host, self._options.connect_s))
             self._must("EHLO", wire.ehlo)
-        user, password = (secret.reveal() for secret in server.login)
+        user, password = server.login
         if user:
             self._log_in(user, password)
 

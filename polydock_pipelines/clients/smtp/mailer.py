@@ -6,10 +6,10 @@ from collections.abc import Callable, Generator
 from functools import partial
 
 from polydock_pipelines.clients.smtp.connection import Connection
-from polydock_pipelines.clients.smtp.url import parse_smtp_url
 from polydock_pipelines.clients.smtp.wire import SmtpOptions
 from polydock_pipelines.ports import RefusedError
 from polydock_pipelines.ports.mail import Mail, PutOffError, check
+from polydock_pipelines.smtp_url import parse_smtp_url
 
 
 class SmtpMailer:

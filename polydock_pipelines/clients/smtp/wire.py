@@ -6,7 +6,7 @@ import ssl
 import time
 from dataclasses import dataclass
 
-from polydock_pipelines.clients.smtp.url import SmtpServer
+from polydock_pipelines.smtp_url import SmtpServer
 
 Reply = tuple[int, bytes]
 

@@ -1,13 +1,12 @@
-"""The one reader of SMTP_URL."""
+"""The one reader of SMTP_URL: settings check it with this, and the client goes by what it says."""
 
 import contextlib
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 from urllib.parse import unquote, urlsplit
 
-from polydock_pipelines.lifecycle.secret import Secret
-from polydock_pipelines.settings import LOOPBACK
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 Tls = Literal["implicit", "starttls", "none"]
 _TLS: dict[tuple[str, str], tuple[Tls, int]] = {
@@ -25,7 +24,7 @@ class SmtpServer:
     host: str
     port: int
     tls: Tls
-    login: tuple[Secret, Secret]
+    login: tuple[str, str] = field(default=("", ""), repr=False)
     """User and password, or both empty."""
 
     def __str__(self) -> str:
@@ -46,12 +45,12 @@ def parse_smtp_url(url: str) -> SmtpServer:
     tls, usual_port = _TLS.get((parts.scheme, query), (None, 0))
     if tls is None or not _HOST.fullmatch(host) or parts.path.strip("/") or parts.fragment:
         raise ValueError(
-            "SMTP_URL must be smtp://HOST:PORT, smtp://HOST:PORT?tls=starttls or smtps://HOST:PORT "
-            "with USER:PASSWORD@ before the host if need be, their special signs percent-encoded."
+            "expected smtp://HOST:PORT, smtp://HOST:PORT?tls=starttls or smtps://HOST:PORT, with "
+            "USER:PASSWORD@ before the host if need be, their special signs percent-encoded"
         )
     if tls == "none" and host not in LOOPBACK:
-        raise ValueError("SMTP_URL may say tls=none only for a server on this machine.")
+        raise ValueError("expected tls=none for a server on this machine only")
     user, password = unquote(parts.username or ""), unquote(parts.password or "")
     if bool(user) != bool(password) or not (user + password).isprintable():
-        raise ValueError("SMTP_URL needs user and password, or neither, in printable characters.")
-    return SmtpServer(host, port or usual_port, tls, (Secret(user), Secret(password)))
+        raise ValueError("expected user and password, or neither, in printable characters")
+    return SmtpServer(host, port or usual_port, tls, (user, password))
