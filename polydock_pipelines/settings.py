@@ -4,15 +4,16 @@ import functools
 import os
 import re
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from polydock_pipelines.clock import Clock, ClockError, parse_clock
+from polydock_pipelines.mail_address import parse_addresses, parse_sender
+from polydock_pipelines.smtp_url import LOOPBACK, SmtpServer, parse_smtp_url
 
-LOOPBACK = ("127.0.0.1", "localhost", "::1")
 DATABASE = re.compile(
     r"sqlite:///[^?]+|postgresql(\+psycopg2)?://"
     r"([^:/]*(:[^@]*)?@)?(\[[^/?]+\]|[^/:?]*)(:\d+)?(/[^?]*)?(\?.*)?"
@@ -118,8 +119,31 @@ class Settings(BaseSettings):
     )
     smtp_url: str = Field(
         "smtp://127.0.0.1:9025",
+        repr=False,
         validation_alias="SMTP_URL",
-        description="Where mails go; with ?tls=starttls, and user and password before the host",
+        description="Where mails go: smtps://HOST:PORT, or smtp://HOST:PORT with STARTTLS, save on "
+        "this machine (?tls=none or starttls says so); user and password before the host",
+    )
+    mail_from: str = Field(
+        "Polydock <trials@polydock.example>",
+        validation_alias="MAIL_FROM",
+        description="Who mails come from: an address, or `NAME <ADDRESS>`",
+    )
+    mail_cc_all: Annotated[tuple[str, ...], NoDecode] = Field(
+        (),
+        validation_alias="MAIL_CC_ALL",
+        description="Comma list of addresses that get a copy of every mail",
+    )
+    email_default_theme: Literal["dark", "light"] = Field(
+        "dark",
+        validation_alias="EMAIL_DEFAULT_THEME",
+        description="How mails look whose app names no theme: dark or light",
+    )
+    mails_per_minute: int = Field(
+        0,
+        ge=0,
+        validation_alias="POLYDOCK_MAILS_PER_MINUTE",
+        description="Mails a minute, over all processes; 0: as many as needed",
     )
     instance_partitions: int = Field(
         20_000,
@@ -165,6 +189,18 @@ class Settings(BaseSettings):
         ge=0,
         validation_alias="POLYDOCK_PROJECT_GRACE_DAYS",
         description="Days between a removal and the deletion of its Lagoon project",
+    )
+    purge_max_polls: int = Field(
+        144,
+        ge=1,
+        validation_alias="POLYDOCK_PURGE_MAX_POLLS",
+        description="Tries to delete a Lagoon project before its purge fails",
+    )
+    failed_retention_days: int = Field(
+        7,
+        ge=1,
+        validation_alias="POLYDOCK_FAILED_RETENTION_DAYS",
+        description="Days for which an instance that failed for good is kept before it is removed",
     )
     run_retention_days: int = Field(
         14,
@@ -219,11 +255,19 @@ class Settings(BaseSettings):
     @field_validator("smtp_url")
     @classmethod
     def _a_mail_server(cls, value: str) -> str:
-        if not (value.startswith("smtp://") and _has_host(value)):
-            raise ValueError(
-                "expected smtp://HOST:PORT, with user and password before the host if need be"
-            )
+        parse_smtp_url(value)
         return value
+
+    @field_validator("mail_from")
+    @classmethod
+    def _a_sender(cls, value: str) -> str:
+        parse_sender(value)
+        return value
+
+    @field_validator("mail_cc_all", mode="before")
+    @classmethod
+    def _addresses(cls, value: object) -> object:
+        return parse_addresses(value) if isinstance(value, str) else value
 
     @property
     def is_simulated(self) -> bool:
@@ -259,6 +303,16 @@ class Settings(BaseSettings):
     def ai_token_file(self) -> Path:
         """Return the file that holds our token at amazee.ai."""
         return self.amazee_ai_token_file or self.simulator_home / "amazee-ai.token"
+
+    @property
+    def mail_server(self) -> SmtpServer:
+        """Return where mails go, and how."""
+        return parse_smtp_url(self.smtp_url)
+
+    @property
+    def sender(self) -> tuple[str, str]:
+        """Return address and name of who mails come from; the name may be empty."""
+        return parse_sender(self.mail_from)
 
     def make_clock(self) -> Clock:
         """Return the clock; a shifted one only beside the local stand-in."""

@@ -23,6 +23,7 @@ from polydock_pipelines.clients.lagoon.token import SshToken, StaticToken
 from polydock_pipelines.clients.lagoon.transport import TokenSource
 from polydock_pipelines.clients.pacing import Pace
 from polydock_pipelines.clients.shell import SshShell
+from polydock_pipelines.clients.smtp.mailer import SmtpMailer
 from polydock_pipelines.db import buckets
 from polydock_pipelines.db.buckets import LAGOON_OPERATIONS
 from polydock_pipelines.db.database import Database
@@ -117,6 +118,15 @@ def _certificates() -> ssl.SSLContext:
     return httpx.create_ssl_context()
 
 
+@functools.cache
+def _certificates_for_mail() -> ssl.SSLContext:
+    """Return whom this machine trusts: mail servers inside a house have authorities of their own.
+
+    Not shared with httpx, which makes its contexts say that they speak HTTP.
+    """
+    return ssl.create_default_context()
+
+
 def quiet_libraries() -> None:
     """Let libraries speak through our errors only: they would log each retry and connection."""
     stamina.instrumentation.set_on_retry_hooks([])
@@ -194,6 +204,13 @@ def open_shell(chosen: Settings | None = None) -> SshShell:
     """Return a shell that reaches environments over SSH."""
     chosen = chosen or settings()
     return SshShell(_identity(chosen), host=chosen.lagoon_ssh_host, port=chosen.lagoon_ssh_port)
+
+
+def open_mailer(chosen: Settings | None = None) -> SmtpMailer:
+    """Return the mail server that SMTP_URL names; each session connects by itself."""
+    chosen = chosen or settings()
+    is_clear = chosen.mail_server.tls == "none"  # on this machine: whom to trust is no question
+    return SmtpMailer(chosen.smtp_url, tls=None if is_clear else _certificates_for_mail())
 
 
 def make_ports(

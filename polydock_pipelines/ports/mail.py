@@ -21,6 +21,7 @@ from email.message import EmailMessage
 from email.policy import EmailPolicy
 from typing import Protocol
 
+from polydock_pipelines.mail_address import is_address
 from polydock_pipelines.ports import PortError, RefusedError
 
 SMTP = "smtp"
@@ -36,9 +37,7 @@ _OUR_HEADERS = frozenset(
         *("return-path", "sender", "subject", "to"),
     }
 )
-_ADDRESS = re.compile(r'[^\s<>()\[\]\\,;:"@]+@[^\s<>()\[\]\\,;:"@]+')
 _IN_ANSWER = re.compile(r'("[^"]*"|[^\s<>()\[\],;:"@]+)@([^\s<>()\[\],;:"@]+)')
-_LONGEST_ADDRESS = 254
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 _HALF_A_CHARACTER = re.compile(r"[\ud800-\udfff]")
 _HEADER_NAME = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,70}")
@@ -105,7 +104,7 @@ class Mailer(Protocol):
 
 def hint(address: str) -> str:
     """Return what of an address may be logged: `a…@example.com`."""
-    if not _is_address(address):
+    if not is_address(address):
         return "what is no address"
     local, _, domain = address.partition("@")
     return f"{local[0]}…@{domain}"
@@ -128,9 +127,9 @@ def check(mail: Mail) -> None:
 
 def _problems(mail: Mail) -> Iterator[str]:
     for name, address in (("recipient", mail.recipient), ("sender", mail.sender)):
-        if not _is_address(address):
+        if not is_address(address):
             yield f"its {name} is no address that a mail server takes"
-    if not all(map(_is_address, mail.cc)):
+    if not all(map(is_address, mail.cc)):
         yield "one who gets a copy has no address that a mail server takes"
     for name, text in (("subject", mail.subject), ("sender's name", mail.sender_name)):
         if _CONTROL.search(text):
@@ -152,11 +151,6 @@ def _header_problems(mail: Mail) -> Iterator[str]:
             yield "one of its further headers has a name that is ours, or none"
         elif not _HEADER_VALUE.fullmatch(value):
             yield f"its header {name} is no plain text of at most 900 characters"
-
-
-def _is_address(text: str) -> bool:
-    is_short = len(text.encode(errors="replace")) <= _LONGEST_ADDRESS
-    return is_short and text.isprintable() and _ADDRESS.fullmatch(text) is not None
 
 
 class _Policy(EmailPolicy):

@@ -3,6 +3,7 @@
 from polydock_pipelines.resources.amazee_ai import AmazeeAiResource
 from polydock_pipelines.resources.database import DatabaseResource
 from polydock_pipelines.resources.lagoon import LagoonResource, ShellResource
+from polydock_pipelines.resources.mailer import MailerResource
 
 
 def default_resources() -> dict[str, object]:
@@ -12,4 +13,5 @@ def default_resources() -> dict[str, object]:
         "lagoon": LagoonResource(),
         "shell": ShellResource(),
         "amazee_ai": AmazeeAiResource(),
+        "mailer": MailerResource(),
     }

@@ -111,4 +111,5 @@ def test_a_config_of_another_name_is_refused(defs: dg.Definitions) -> None:
 
 
 def test_resources_bear_the_names_of_their_systems() -> None:
-    assert set(default_resources()) == {"database", "lagoon", "shell", "amazee_ai"}
+    names = {"database", "lagoon", "shell", "amazee_ai", "mailer"}
+    assert set(default_resources()) == names

@@ -1,5 +1,6 @@
 """Settings become a database, a vault and clients."""
 
+import ssl
 import stat
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -16,6 +17,7 @@ from polydock_pipelines.ports.amazee_ai import AMAZEE_AI
 from polydock_pipelines.settings import Settings, SettingsError
 from polydock_pipelines.wiring import (
     KEY_FILE,
+    _certificates,
     credential_of,
     make_ports,
     open_amazee_ai,
@@ -23,12 +25,15 @@ from polydock_pipelines.wiring import (
     open_database,
     open_lagoon,
     open_launcher,
+    open_mailer,
     open_shell,
     open_vault,
 )
 from tests.fakes.amazee_ai import FakeAmazeeAi
 from tests.fakes.lagoon import FakeLagoon
 from tests.fakes.shell import FakeShell
+from tests.integration.clients.test_smtp_server import MailServer, running
+from tests.unit.clients.test_fake_mailer import MAIL
 
 
 def chosen(home: Path, **changes: object) -> Settings:
@@ -132,6 +137,20 @@ def test_clients_are_made_without_a_word_to_the_outside(tmp_path: Path) -> None:
     with open_amazee_ai(settings) as ai:
         assert isinstance(ai, AmazeeAiClient)
     assert open_shell(settings) is not None
+
+
+def test_mails_go_where_the_settings_say(tmp_path: Path) -> None:
+    with running(MailServer()) as server:
+        open_mailer(chosen(tmp_path, SMTP_URL=server.url)).send(MAIL)
+    assert len(server.mails) == 1
+
+
+def test_whom_to_trust_is_read_once_and_apart_from_httpx(tmp_path: Path) -> None:
+    settings = chosen(tmp_path, SMTP_URL="smtps://mail.invalid")
+    first, second = (open_mailer(settings)._connect.args[1] for _ in range(2))
+    assert first is second
+    assert first.verify_mode == ssl.CERT_REQUIRED
+    assert first is not _certificates()
 
 
 def test_steps_get_the_clock_of_the_settings(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ import pytest
 from polydock_pipelines.settings import Settings, SettingsError, load_settings, settings
 
 CANARY = "Canary4711"
-PREFIXES = ("POLYDOCK_", "LAGOON_", "SMTP_", "AMAZEE_AI_")
+PREFIXES = ("POLYDOCK_", "LAGOON_", "SMTP_", "MAIL_", "EMAIL_", "AMAZEE_AI_")
 
 
 @pytest.fixture(autouse=True)
@@ -71,7 +71,17 @@ WRONG = {
         f"postgresql+psycopg2://polydock:{CANARY}@db:{CANARY}/polydock",
         f"postgresql+asyncpg://polydock:{CANARY}@db/polydock",
     ],
-    "SMTP_URL": [CANARY, f"http://{CANARY}@mail", f"smtp://user:{CANARY}@mail:port", "smtp://"],
+    "POLYDOCK_PURGE_MAX_POLLS": ["0"],
+    "POLYDOCK_FAILED_RETENTION_DAYS": ["0"],
+    "POLYDOCK_MAILS_PER_MINUTE": ["-1", "many"],
+    "EMAIL_DEFAULT_THEME": [CANARY, "Dark"],
+    "MAIL_FROM": [CANARY, f"{CANARY} <>", f"{CANARY}@a@b"],
+    "MAIL_CC_ALL": [CANARY, f"a@example.com,{CANARY}", f"A <{CANARY}@example.com>"],
+    "SMTP_URL": [
+        *(CANARY, f"http://{CANARY}@mail", f"smtp://user:{CANARY}@mail:port", "smtp://"),
+        *(f"smtp://{CANARY}@mail", f"smtp://mail?tls={CANARY}", f"smtp://u:{CANARY}/x@mail"),
+        "smtp://mail.example.com?tls=none",
+    ],
     "LAGOON_API_URL": [CANARY, "ftp://lagoon/graphql", "http://", "http://[::1"],
     "POLYDOCK_DAGSTER_URL": ["localhost:3000"],
     "POLYDOCK_PUBLIC_URL": ["polydock.example.com"],
@@ -97,6 +107,24 @@ def test_every_wrong_value_is_named_at_once(environ: pytest.MonkeyPatch) -> None
     environ.setenv("POLYDOCK_CLOCK", "x")
     with pytest.raises(SettingsError, match=r"LAGOON_SSH_PORT.*POLYDOCK_CLOCK|CLOCK.*SSH_PORT"):
         load_settings()
+
+
+def test_mails_need_no_setting_beside_the_local_sink() -> None:
+    chosen = load_settings()
+    assert (str(chosen.mail_server), chosen.mail_server.tls) == ("127.0.0.1:9025", "none")
+    assert chosen.sender == ("trials@polydock.example", "Polydock")
+    assert (chosen.mail_cc_all, chosen.email_default_theme) == ((), "dark")
+
+
+def test_mails_may_go_anywhere_from_anybody(environ: pytest.MonkeyPatch) -> None:
+    environ.setenv("SMTP_URL", f"smtps://user:{CANARY}@mail.example.com")
+    environ.setenv("MAIL_FROM", '"Trials, Inc." <trials@example.com>')
+    environ.setenv("MAIL_CC_ALL", "a@example.com, b@example.com")
+    chosen = load_settings()
+    assert (str(chosen.mail_server), chosen.mail_server.tls) == ("mail.example.com:465", "implicit")
+    assert chosen.sender == ("trials@example.com", "Trials, Inc.")
+    assert chosen.mail_cc_all == ("a@example.com", "b@example.com")
+    assert CANARY not in repr(chosen)
 
 
 @pytest.mark.parametrize(

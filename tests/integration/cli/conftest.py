@@ -20,7 +20,7 @@ from tests.makers import VAULT
 
 KEY = urlsafe_b64encode(b"a key for tests of 32 bytes long").decode()
 """The key of `tests.makers.VAULT`."""
-PREFIXES = ("POLYDOCK_", "LAGOON_", "SMTP_", "AMAZEE_AI_")
+PREFIXES = ("POLYDOCK_", "LAGOON_", "SMTP_", "MAIL_", "EMAIL_", "AMAZEE_AI_")
 
 
 @dataclass(frozen=True)

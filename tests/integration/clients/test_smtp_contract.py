@@ -8,7 +8,8 @@ from typing import Any, Protocol
 
 import pytest
 
-from polydock_pipelines.clients.smtp import SmtpMailer, SmtpOptions
+from polydock_pipelines.clients.smtp.mailer import SmtpMailer
+from polydock_pipelines.clients.smtp.wire import SmtpOptions
 from polydock_pipelines.ports import EndpointError, RefusedError
 from polydock_pipelines.ports.mail import SMTP, InDoubtError, Mail, Mailer, PutOffError
 from polydock_pipelines.simulator.options import SimulatorOptions

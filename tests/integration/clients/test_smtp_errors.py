@@ -10,7 +10,9 @@ from dataclasses import replace
 
 import pytest
 
-from polydock_pipelines.clients.smtp import SmtpAuthError, SmtpMailer, SmtpOptions
+from polydock_pipelines.clients.smtp.errors import SmtpAuthError
+from polydock_pipelines.clients.smtp.mailer import SmtpMailer
+from polydock_pipelines.clients.smtp.wire import SmtpOptions
 from polydock_pipelines.ports import EndpointError, PortError, RefusedError
 from polydock_pipelines.ports.mail import InDoubtError, Mail, PutOffError
 from tests.integration.clients.test_smtp_server import (

@@ -12,7 +12,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from polydock_pipelines.clients.smtp import SmtpMailer, SmtpOptions
+from polydock_pipelines.clients.smtp.mailer import SmtpMailer
+from polydock_pipelines.clients.smtp.wire import SmtpOptions
 from polydock_pipelines.ports import EndpointError, PortError, RefusedError
 from polydock_pipelines.ports.mail import InDoubtError, MailSession, PutOffError
 from tests.integration.clients.test_smtp_server import (

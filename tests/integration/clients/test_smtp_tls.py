@@ -13,15 +13,9 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from polydock_pipelines.clients.smtp import (
-    SmtpAuthError,
-    SmtpMailer,
-    SmtpOptions,
-    SmtpServer,
-    SmtpUnavailableError,
-    parse_smtp_url,
-)
-from polydock_pipelines.lifecycle.secret import Secret
+from polydock_pipelines.clients.smtp.errors import SmtpAuthError, SmtpUnavailableError
+from polydock_pipelines.clients.smtp.mailer import SmtpMailer
+from polydock_pipelines.clients.smtp.wire import SmtpOptions
 from polydock_pipelines.ports import EndpointError
 from tests.integration.clients.test_smtp_server import CUT, HANG, MailServer, Script, running
 from tests.unit.clients.test_fake_mailer import MAIL
@@ -224,45 +218,3 @@ def test_a_server_without_logins_is_not_sent_a_mail_without_one(authority: Autho
     ):
         mailer_of(server, authority, IN_URL).send(MAIL)
     assert "MAIL" not in server.verbs()
-
-
-NOBODY = (Secret(""), Secret(""))
-
-
-@pytest.mark.parametrize(
-    ("url", "server"),
-    [
-        ("smtp://mail.example.com", SmtpServer("mail.example.com", 587, "starttls", NOBODY)),
-        ("smtp://h.example:25?tls=starttls", SmtpServer("h.example", 25, "starttls", NOBODY)),
-        ("smtps://h.example/", SmtpServer("h.example", 465, "implicit", NOBODY)),
-        ("smtp://127.0.0.1:9025", SmtpServer("127.0.0.1", 9025, "none", NOBODY)),
-        ("smtp://[::1]?tls=none", SmtpServer("::1", 25, "none", NOBODY)),
-        ("smtp://localhost?tls=starttls", SmtpServer("localhost", 587, "starttls", NOBODY)),
-        (
-            "smtp://u:p%40%3A@h.example",  # pragma: allowlist secret
-            SmtpServer("h.example", 587, "starttls", (Secret("u"), Secret("p@:"))),
-        ),
-    ],
-)
-def test_a_url_says_where_mails_go_and_how(url: str, server: SmtpServer) -> None:
-    parsed = parse_smtp_url(url)
-    assert parsed == server
-    assert [secret.reveal() for secret in parsed.login] == [s.reveal() for s in server.login]
-
-
-@pytest.mark.parametrize(
-    "url",
-    [
-        *("", "http://canary.example", "smtp://", "smtp://:25", "canary", "smtp://[canary"),
-        *("smtp://u:canary#1@h.example", "smtp://u:can/ary@h.example", "smtp://u:1/canary@h"),
-        *("smtp://u@h.example", "smtp://:canary@h.example", "smtp://h.example#canary"),
-        "smtp://u:canary%0d@h.example",  # pragma: allowlist secret
-        *("smtp://h.example?tls=none", "smtp://h.example?tls=canary", "smtps://h?tls=none"),
-        *("smtp://h.example?tls=starttls&x=canary", "smtp://h.example:99999", "smtp://ca nary"),
-    ],
-)
-def test_a_url_that_says_it_wrong_is_refused_and_not_quoted(url: str) -> None:
-    with pytest.raises(ValueError, match="SMTP_URL") as refused:
-        SmtpMailer(url)
-    assert "canary" not in str(refused.value)
-    assert (refused.value.__cause__, refused.value.__context__) == (None, None)
