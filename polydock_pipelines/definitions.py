@@ -8,29 +8,42 @@ from polydock_pipelines.assets.app_instances import app_instances
 from polydock_pipelines.assets.lagoon_drift import lagoon_drift
 from polydock_pipelines.assets.retention import retention
 from polydock_pipelines.assets.stuck_instances import stuck_instances
+from polydock_pipelines.assets.trial_emails import TRIAL_EMAILS
+from polydock_pipelines.assets.trial_removals import trial_removals
 from polydock_pipelines.jobs.instances import INSTANCE_JOBS
 from polydock_pipelines.jobs.operators import OPERATOR_JOBS
 from polydock_pipelines.jobs.retention import prune_history
+from polydock_pipelines.jobs.trials import TRIAL_JOBS
 from polydock_pipelines.jobs.watching import find_lagoon_drift, find_stuck_instances
 from polydock_pipelines.resources.all import default_resources
 from polydock_pipelines.schedules.retention import retention as retention_schedule
+from polydock_pipelines.schedules.trials import TRIAL_SCHEDULES
 from polydock_pipelines.schedules.watching import SCHEDULES
+from polydock_pipelines.sensors.emails import emails
 from polydock_pipelines.sensors.instances import SENSORS
 
 
 def build_defs(resources: Mapping[str, object] | None = None) -> dg.Definitions:
     """Return the definitions, with *resources* in place of the real ones of the same names."""
     return dg.Definitions(
-        assets=[app_instances, stuck_instances, lagoon_drift, retention],
+        assets=[
+            app_instances,
+            *TRIAL_EMAILS,
+            trial_removals,
+            stuck_instances,
+            lagoon_drift,
+            retention,
+        ],
         jobs=[
             *INSTANCE_JOBS,
+            *TRIAL_JOBS,
             find_stuck_instances,
             find_lagoon_drift,
             prune_history,
             *OPERATOR_JOBS,
         ],
-        sensors=list(SENSORS),
-        schedules=[*SCHEDULES, retention_schedule],
+        sensors=[*SENSORS, emails],
+        schedules=[*TRIAL_SCHEDULES, *SCHEDULES, retention_schedule],
         resources={**default_resources(), **(resources or {})},
     )
 

@@ -13,6 +13,8 @@ from tempfile import NamedTemporaryFile
 import httpx
 import stamina.instrumentation
 
+from polydock_pipelines.actions.letters import Letterhead
+from polydock_pipelines.actions.send_mails import Post
 from polydock_pipelines.clients.amazee_ai.client import AmazeeAiClient
 from polydock_pipelines.clients.amazee_ai.errors import AmazeeAiAuthError
 from polydock_pipelines.clients.dagster import DagsterLauncher
@@ -25,7 +27,7 @@ from polydock_pipelines.clients.pacing import Pace
 from polydock_pipelines.clients.shell import SshShell
 from polydock_pipelines.clients.smtp.mailer import SmtpMailer
 from polydock_pipelines.db import buckets
-from polydock_pipelines.db.buckets import LAGOON_OPERATIONS
+from polydock_pipelines.db.buckets import LAGOON_OPERATIONS, MAILS
 from polydock_pipelines.db.database import Database
 from polydock_pipelines.db.gates import Limits
 from polydock_pipelines.db.leases import Book
@@ -33,6 +35,7 @@ from polydock_pipelines.db.vault import Vault, new_key
 from polydock_pipelines.lifecycle.secret import Secret
 from polydock_pipelines.ports import Clock, Lagoon, Ports, Shell
 from polydock_pipelines.ports.amazee_ai import AmazeeAi
+from polydock_pipelines.ports.mail import Mailer
 from polydock_pipelines.settings import Settings, SettingsError, settings
 
 KEY_FILE = "secret.key"
@@ -91,7 +94,8 @@ def credential_of(chosen: Settings) -> str:
     token = chosen.lagoon_token.get_secret_value() if chosen.lagoon_token else ""
     ssh = (chosen.lagoon_ssh_host, chosen.lagoon_ssh_port, chosen.lagoon_ssh_user)
     ai = (chosen.amazee_ai_base_url, _ai_token_text(chosen))
-    known = "|".join(map(str, (chosen.lagoon_api_url, token, *ssh, chosen.ssh_key_file, *ai)))
+    everything = (chosen.lagoon_api_url, token, *ssh, chosen.ssh_key_file, *ai, chosen.smtp_url)
+    known = "|".join(map(str, everything))
     return hashlib.sha256(known.encode()).hexdigest()[:12]
 
 
@@ -224,6 +228,21 @@ def make_ports(
         clock=(chosen or settings()).make_clock(),
         public_key_of=public_key_of,
     )
+
+
+def make_post(book: Book, mailer: Mailer, chosen: Settings | None = None) -> Post:
+    """Return what mails are sent with, at POLYDOCK_MAILS_PER_MINUTE over all processes."""
+    chosen = chosen or settings()
+    clock, (address, name) = chosen.make_clock(), chosen.sender
+    head = Letterhead(address, name, chosen.mail_cc_all, chosen.email_default_theme)
+    per_minute = chosen.mails_per_minute
+
+    def take(count: int) -> timedelta:
+        return buckets.take(book.db, MAILS, per_minute, count, clock.now())
+
+    setting = "mail servers than POLYDOCK_MAILS_PER_MINUTE"
+    pace = Pace(per_minute, take, of=setting).wait if per_minute else (lambda: None)
+    return Post(book, mailer, clock, head, pace)
 
 
 @contextmanager

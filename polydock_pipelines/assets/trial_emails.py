@@ -3,7 +3,7 @@
 A run writes what fell due and sends it; what a server puts off is sent by the sensor `emails`.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from functools import partial
 
@@ -94,15 +94,14 @@ def _asset(kind: MailKind, write: Write) -> dg.AssetsDefinition:
         now = settings().make_clock().now()
         with database.open() as book:
             fallen = write(book, now)
-            with wiring.open_post(book, mailer.open()) as post:
-                sent = send_mails(post, [kind])
+            sent = send_mails(wiring.make_post(book, mailer.open()), [kind])
         today = book.calendar(now)
         context.log.info(
             "%s due, %s written, %s sent", len(fallen.fallen), fallen.written, sent.count("sent")
         )
         for problem in sent.problems[:5]:
             context.log.warning("%s", problem)
-        metadata: Mapping[str, object] = lateness(fallen, today) | told(kind, sent) | common(sent)
+        metadata = lateness(fallen, today) | told(kind, sent) | common(sent)
         return dg.MaterializeResult(metadata=metadata)
 
     return mails

@@ -3,7 +3,7 @@
 import dagster as dg
 
 from polydock_pipelines.actions.trials import Round, remove_ended_trials
-from polydock_pipelines.assets.trial_emails import GROUP, ids_of
+from polydock_pipelines.assets.trial_emails import GROUP, Metadata, ids_of
 from polydock_pipelines.lifecycle.table import Kind
 from polydock_pipelines.resources.database import DatabaseResource
 from polydock_pipelines.settings import settings
@@ -30,7 +30,7 @@ def trial_removals(
         done = remove_ended_trials(book, now)
         today, held_back = book.calendar(now), book.gate(now).why(Kind.REMOVE)
     context.log.info("%s trials put on their way out", len(done.fallen))
-    metadata: dict[str, object] = {
+    metadata: Metadata = {
         "removals begun": len(done.fallen),
         "latest by (s)": round(done.latest_by(today).total_seconds(), 1),
         "table": _table(done),

@@ -17,7 +17,15 @@ Take = Callable[[int], timedelta]
 class Pace:
     """Makes the threads of one process keep to a rate. It takes half a second's worth at a time."""
 
-    def __init__(self, per_minute: int, take: Take, sleep: Callable[[float], None] = time.sleep):
+    def __init__(
+        self,
+        per_minute: int,
+        take: Take,
+        sleep: Callable[[float], None] = time.sleep,
+        *,
+        of: str = "Lagoon than POLYDOCK_LAGOON_OPS_PER_MINUTE",
+    ) -> None:
+        self._of = of
         self._batch = max(1, per_minute // 120)
         self._take = take
         self._sleep = sleep
@@ -35,8 +43,7 @@ class Pace:
             pause = self._from - time.monotonic()
         if pause > LONGEST_WAIT_S:
             raise ThrottledError(
-                "more is asked of Lagoon than POLYDOCK_LAGOON_OPS_PER_MINUTE allows; "
-                "this goes on when there is room"
+                f"more is asked of {self._of} allows; this goes on when there is room"
             )
         if pause > 0:
             self._sleep(pause)

@@ -43,6 +43,8 @@ class LoginContext(MailContext):
     login_url: str | None = field(default=None, repr=False)
     login_expires_at: datetime | None = None
     """None: it does not."""
+    is_without_password: bool = True
+    """Whether the link logs in by itself; else it leads to the app's own login."""
 
     @property
     def is_login_open(self) -> bool:

@@ -74,7 +74,7 @@ def _subject(kind: str, context: MailContext) -> str:
 def values_of(context: MailContext) -> dict[str, object]:
     """Return what templates may name, beside `subject` and `body`; raise EmailError."""
     values = {f.name: _shown(f.name, getattr(context, f.name)) for f in fields(context)}
-    for name in ("is_login_open", "trial_ends_at"):
+    for name in ("is_login_open", "is_without_password", "trial_ends_at"):
         values[name] = getattr(context, name, None)
     ends_at = values["trial_ends_at"]
     values["time_left"] = time_left(context.now, ends_at) if isinstance(ends_at, datetime) else None

@@ -13,7 +13,7 @@ TAGS = {"dagster/priority": "5", "dagster/max_runtime": "300"}
 """After people who wait, before removals."""
 
 
-def _mail_job(name: str, kind: MailKind) -> dg.UnresolvedAssetJobDefinition:
+def _mail_job(name: str, kind: MailKind):
     return dg.define_asset_job(
         name,
         selection=[trial_emails.KEYS[kind]],
@@ -41,8 +41,8 @@ def send(
     context: dg.OpExecutionContext, database: DatabaseResource, mailer: MailerResource
 ) -> None:
     """Send, and show each kind in its asset."""
-    with database.open() as book, wiring.open_post(book, mailer.open()) as post:
-        sent = send_mails(post)
+    with database.open() as book:
+        sent = send_mails(wiring.make_post(book, mailer.open()))
     for event in trial_emails.materializations(sent):
         context.log_event(event)
     context.log.info("%s sent, %s put off", sent.count("sent"), sent.count("pending"))

@@ -23,12 +23,10 @@ from polydock_pipelines.settings import settings
 IsDue = Callable[[Book, datetime], bool]
 
 
-def _schedule(
-    name: str, job: dg.UnresolvedAssetJobDefinition, about: str, is_due: IsDue
-) -> dg.ScheduleDefinition:
+def _schedule(name: str, job_name: str, about: str, is_due: IsDue) -> dg.ScheduleDefinition:
     @dg.schedule(
         name=name,
-        job=job,
+        job_name=job_name,
         cron_schedule="* * * * *",
         default_status=dg.DefaultScheduleStatus.RUNNING,
         description=about,
@@ -41,7 +39,7 @@ def _schedule(
                 return dg.SkipReason(wrong)
             if not is_due(book, settings().make_clock().now()):
                 return dg.SkipReason("nothing is due")
-        if are_enough(context.instance, job.name):
+        if are_enough(context.instance, job_name):
             return dg.SkipReason("runs of the last ticks are still at it")
         return dg.RunRequest()
 
@@ -50,25 +48,25 @@ def _schedule(
 
 midtrial_emails = _schedule(
     "midtrial_emails",
-    send_midtrial_emails,
+    send_midtrial_emails.name,
     "Half time of a trial",
     partial(is_reminder_due, kind=MailKind.MIDTRIAL),
 )
 one_day_left_emails = _schedule(
     "one_day_left_emails",
-    send_one_day_left_emails,
+    send_one_day_left_emails.name,
     "A day before the end of a trial",
     partial(is_reminder_due, kind=MailKind.ONE_DAY_LEFT),
 )
 trial_complete_emails = _schedule(
     "trial_complete_emails",
-    send_trial_complete_emails,
+    send_trial_complete_emails.name,
     "The end of a trial: it is ended, and its mail written with that",
     is_end_due,
 )
 trial_removals = _schedule(
     "trial_removals",
-    remove_ended_trials,
+    remove_ended_trials.name,
     "Ended trials are put on their way out",
     is_removal_due,
 )
