@@ -8,8 +8,15 @@ JOBS = {
     Kind.ACTIVATE: "activate_instances",
     Kind.UPGRADE: "upgrade_instances",
     Kind.REMOVE: "remove_instances",
+    Kind.PURGE: "purge_projects",
 }
-PRIORITY = {Kind.ACTIVATE: "10", Kind.PROVISION: "9", Kind.UPGRADE: "2", Kind.REMOVE: "0"}
+PRIORITY = {
+    Kind.ACTIVATE: "10",
+    Kind.PROVISION: "9",
+    Kind.UPGRADE: "2",
+    Kind.REMOVE: "0",
+    Kind.PURGE: "-1",
+}
 """People who wait go before anything else in Dagster's queue; who waits longest, first."""
 MAX_RUNTIME_S = 300
 HANDOVER_TAG = "polydock/handover"

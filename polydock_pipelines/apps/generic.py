@@ -1,7 +1,7 @@
 """`polydock-app`: any application that Lagoon can build from a git branch."""
 
 from polydock_pipelines.apps.app_type import AppType
-from polydock_pipelines.steps import build, claim, project, removal, scripts, upgrade
+from polydock_pipelines.steps import build, claim, project, purge, removal, scripts, upgrade
 
 GENERIC = AppType(
     "polydock-app",
@@ -20,5 +20,6 @@ GENERIC = AppType(
         "pre-remove": removal.prepare,
         "remove": removal.delete_environment,
         "post-remove": removal.record,
+        "purge": purge.delete_project,
     },
 )

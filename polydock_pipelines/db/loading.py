@@ -46,8 +46,10 @@ from polydock_pipelines.lifecycle.instance import (
 )
 from polydock_pipelines.lifecycle.outcome import Facts
 from polydock_pipelines.lifecycle.secret import Secret
+from polydock_pipelines.lifecycle.table import LIVING, STAGES
 
 NEAREST_FIRST = ("app_instance", "store_app", "store")
+MOST_NEIGHBOURS = 50
 
 
 def load_instance(
@@ -76,6 +78,7 @@ def load_instance(
         holdings=holdings_of(session, row.id),
         fields=_fields(session, row, vault),
         kept=_kept(session, row, vault),
+        neighbours=_neighbours(session, row) if STAGES[stage].sees_neighbours else frozenset(),
     )
 
 
@@ -123,6 +126,22 @@ def _route(stored: dict[str, Any] | None) -> CustomRoute | None:
         service=stored["service"],
         annotations=stored.get("annotations", {}),
     )
+
+
+def _neighbours(session: Session, row: AppInstance) -> frozenset[int]:
+    """Return the projects of the newest others that live where *row* does."""
+    found = session.scalars(
+        select(AppInstance.lagoon_project_id)
+        .where(
+            AppInstance.organization_id == row.organization_id,
+            AppInstance.lagoon_project_id.is_not(None),
+            AppInstance.status.in_(LIVING),
+            AppInstance.id != row.id,
+        )
+        .order_by(AppInstance.id.desc())
+        .limit(MOST_NEIGHBOURS)
+    )
+    return frozenset(number for number in found if number is not None)
 
 
 def _fields(session: Session, row: AppInstance, vault: Vault) -> dict[str, Secret]:

@@ -11,6 +11,7 @@ ABOUT = {
     Kind.ACTIVATE: "Finished builds are configured and claimed: the person gets a login URL.",
     Kind.UPGRADE: "Running instances are built again, with the app's upgrade scripts.",
     Kind.REMOVE: "Builds are stopped, environments deleted, and the removal is recorded.",
+    Kind.PURGE: "Lagoon projects of removed instances are deleted, once nothing stands in them.",
 }
 
 
@@ -38,5 +39,12 @@ provision_instances = _job(Kind.PROVISION)
 activate_instances = _job(Kind.ACTIVATE)
 upgrade_instances = _job(Kind.UPGRADE)
 remove_instances = _job(Kind.REMOVE)
+purge_projects = _job(Kind.PURGE)
 
-INSTANCE_JOBS = (provision_instances, activate_instances, upgrade_instances, remove_instances)
+INSTANCE_JOBS = (
+    provision_instances,
+    activate_instances,
+    upgrade_instances,
+    remove_instances,
+    purge_projects,
+)

@@ -1,7 +1,8 @@
 """Draws docs/lifecycle.md from the table, so that the page cannot lie. `make docs` runs it."""
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from datetime import timedelta
 
 from polydock_pipelines.lifecycle.status import Resting
 from polydock_pipelines.lifecycle.table import (
@@ -103,8 +104,12 @@ def _stages() -> Iterator[str]:
 
 
 def _back_off() -> str:
-    pauses = ", ".join(f"{int(p.total_seconds())} s" for p in BACK_OFF)
-    return f"Pauses between attempts: {pauses}; the last one holds from there on."
+    own = "".join(f" `{s.name}`: {_pauses(s.back_off)}." for s in LIFECYCLE if s.back_off)
+    return f"Pauses between attempts: {_pauses(BACK_OFF)}; the last one holds from there on.{own}"
+
+
+def _pauses(back_off: Sequence[timedelta]) -> str:
+    return ", ".join(f"{int(p.total_seconds())} s" for p in back_off)
 
 
 def _wishes() -> Iterator[str]:

@@ -144,6 +144,11 @@ class Instance:
     """The app type's own fields: the instance's values before the store app's."""
     kept: Mapping[str, Secret] = field(default_factory=dict[str, Secret])
     """What steps generated or were told once, by name."""
+    neighbours: frozenset[int] = frozenset()
+    """Lagoon project ids of other instances known to live in the same organization.
+
+    Known to the stages alone that see them.
+    """
 
     def holding(self, kind: HoldingKind, name: str) -> Holding | None:
         """Return the ledger's entry of *kind* and *name*."""

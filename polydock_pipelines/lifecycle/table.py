@@ -9,10 +9,12 @@ from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
 
-from polydock_pipelines.lifecycle.status import Phase, Resting, StageStatus, Status, wire
+from polydock_pipelines.lifecycle.status import RUNNING, Phase, Resting, StageStatus, Status, wire
 
 SECOND = timedelta(seconds=1)
 MINUTE = timedelta(minutes=1)
+DAY = timedelta(days=1)
+GAVE_UP = "{reason} (gave up after {attempts} attempts)"
 
 
 class Kind(StrEnum):
@@ -71,6 +73,10 @@ class Stage:
     """From entering the stage until it must have ended."""
     attempts: int = 6
     """How often the step may fail before the instance does."""
+    back_off: tuple[timedelta, ...] | None = None
+    """Pauses after failed attempts, the last one from there on; None: the usual ones."""
+    when_spent: str = GAVE_UP
+    """What an operator reads when the last attempt has failed."""
     polled_by: tuple[Kind, str] | None = None
     """Job and leg that look again while a remote system works; None: the step ends by itself."""
     retry_at: str | None = None
@@ -81,6 +87,8 @@ class Stage:
     """Whether entering it begins a new generation: what was built before does not count."""
     has_completed: bool = True
     """Purge has no `-completed` status on the wire."""
+    sees_neighbours: bool = False
+    """Whether the step is told which other projects are known to live in the organization."""
 
     @property
     def polls(self) -> bool:
@@ -187,8 +195,12 @@ LIFECYCLE = (
         Resting.REMOVED,
         Kind.PURGE,
         "delete_projects",
-        limit=120 * MINUTE,
+        limit=3 * DAY,
+        attempts=144,
+        back_off=(10 * MINUTE,),  # Lagoon removes environments in its own time: a day of looks
+        when_spent="Purge polling cap reached ({attempts} attempts) without success: {reason}",
         has_completed=False,
+        sees_neighbours=True,
     ),
 )
 
@@ -233,6 +245,15 @@ def stage_of(status: str) -> Stage | None:
     """Return the stage that the wire string *status* belongs to; None when it rests."""
     meaning = STATUSES[status]
     return STAGES[meaning.stage] if isinstance(meaning, StageStatus) else None
+
+
+def _ends(status: str) -> bool:
+    stage = stage_of(status)
+    return stage is not None and stage.kind in (Kind.REMOVE, Kind.PURGE)
+
+
+LIVING = frozenset(map(wire, RUNNING)) | {text for text in UNSTABLE if not _ends(text)}
+"""Up, or worked on in order to be: nobody has asked for the end of what these have in Lagoon."""
 
 
 def stages_of(kind: Kind) -> tuple[Stage, ...]:

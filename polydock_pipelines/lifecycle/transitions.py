@@ -10,6 +10,7 @@ from polydock_pipelines.lifecycle.outcome import Done, Failed, Outcome, Unreacha
 from polydock_pipelines.lifecycle.status import RUNNING, Phase, Resting, StageStatus
 from polydock_pipelines.lifecycle.table import (
     FAILED,
+    GAVE_UP,
     STABLE,
     STAGES,
     STATUSES,
@@ -23,7 +24,10 @@ from polydock_pipelines.lifecycle.table import (
 )
 
 BACK_OFF = tuple(timedelta(seconds=s) for s in (30, 60, 120, 300, 600))
-"""Pause after the first, second, … failed attempt; the last one holds from there on."""
+"""Pause after the first, second, … failed attempt; the last one holds from there on.
+
+A stage may have pauses of its own.
+"""
 
 LONGEST_OUTAGE = timedelta(hours=24)
 """So long an endpoint may fail one instance, while it answers others, before that is given up."""
@@ -180,8 +184,10 @@ def _fail(at: Position, outcome: Failed, now: datetime) -> Change:
     if outcome.is_final:
         return _give_up(at, outcome.reason)
     if at.attempt >= min(at.stage.attempts, outcome.attempts or at.stage.attempts):
-        return _give_up(at, f"{outcome.reason} (gave up after {at.attempt} attempts)")
-    pause = BACK_OFF[min(at.attempt, len(BACK_OFF)) - 1]
+        said = at.stage.when_spent if at.attempt >= at.stage.attempts else GAVE_UP
+        return _give_up(at, said.format(reason=outcome.reason, attempts=at.attempt))
+    pauses = at.stage.back_off or BACK_OFF
+    pause = pauses[min(at.attempt, len(pauses)) - 1]
     if now + pause >= at.deadline:
         return _give_up(at, f"{outcome.reason} ({_overdue(at.stage)})")
     return Change(_back(at), outcome.reason, due_at=now + pause, attempt=at.attempt)

@@ -87,6 +87,14 @@ class Project:
 
 
 @dataclass(frozen=True)
+class ProjectRef:
+    """Names one project."""
+
+    id: int
+    name: str
+
+
+@dataclass(frozen=True)
 class NewProject:
     """What `addProject` needs."""
 
@@ -187,6 +195,10 @@ class LagoonEnvironments(Protocol):
         """Return those of *refs* that stand, in as few requests as Lagoon allows."""
         ...
 
+    def names_of(self, project: str) -> tuple[str, ...]:
+        """Return the names of all that stand in a project. NotFoundError without the project."""
+        ...
+
     def delete_environment(self, project: str, name: str) -> None:
         """Ask for its removal, which Lagoon does later. NotFoundError when it is gone."""
         ...
@@ -225,7 +237,11 @@ class LagoonDeployments(Protocol):
 
 
 class LagoonOrganizations(Protocol):
-    """Organizations: what all their projects share."""
+    """Organizations: what all their projects share, and which these are."""
+
+    def projects_of(self, organization_id: int) -> tuple[ProjectRef, ...]:
+        """Return all projects of an organization, or raise: an answer in part is none."""
+        ...
 
     def set_organization_variables(
         self, organization: str, variables: Sequence[EnvVariable]
@@ -297,8 +313,7 @@ class Shell(Protocol):
     def run(self, at: Container, script: str) -> CommandResult:
         """Feed *script* to `sh -s` and wait for its end.
 
-        PortError for answers that are not the script's (no access, pod not started, 254);
-        EndpointError when the SSH server is away, or its host key is not the known one.
+        PortError: the answer is not the script's (no pod, 254). EndpointError: no trusted server.
         """
         ...
 

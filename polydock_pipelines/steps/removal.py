@@ -98,5 +98,7 @@ def record(instance: Instance, ports: StepPorts) -> Outcome:
     try:
         ports.lagoon.projects.set_variables(instance.name, removed)
     except NotFoundError:
-        return Done()
+        # A bare `Unauthorized`: Lagoon says that of a missing project, and of one that it hides.
+        if ports.lagoon.projects.project_by_name(instance.name) is not None:
+            raise
     return Done()

@@ -9,7 +9,13 @@ import dagster as dg
 import pytest
 
 from polydock_pipelines.actions.runs import JOBS as KINDS
-from polydock_pipelines.actions.runs import MAX_RUNTIME_S, run_config, run_tags
+from polydock_pipelines.actions.runs import (
+    MAX_RUNTIME_S,
+    PRIORITY,
+    job_of,
+    run_config,
+    run_tags,
+)
 from polydock_pipelines.db.handovers import Chunk
 from polydock_pipelines.lifecycle.table import Kind
 from polydock_pipelines.resources.all import default_resources
@@ -17,7 +23,13 @@ from tests.e2e.house import DAGSTERS_WARNINGS, load_definitions
 
 pytestmark = DAGSTERS_WARNINGS
 
-JOBS = {"provision_instances", "activate_instances", "upgrade_instances", "remove_instances"}
+JOBS = {
+    "provision_instances",
+    "activate_instances",
+    "upgrade_instances",
+    "remove_instances",
+    "purge_projects",
+}
 OPERATORS = {"retry_instances", "end_stuck_instances", "pause_work", "resume_work"}
 WATCHING = {"find_stuck_instances", "find_lagoon_drift", "prune_history"}
 SENSORS = {"signups", "builds", "due_instances"}
@@ -91,11 +103,16 @@ def test_jobs_run_in_process_and_end_in_time(name: str, defs: dg.Definitions) ->
 @pytest.mark.parametrize("kind", [*KINDS])
 def test_run_config_fits_the_job_and_holds_ids_only(kind: Kind, defs: dg.Definitions) -> None:
     chunk = chunk_of(kind)
-    job = defs.resolve_job_def(f"{kind}_instances")
+    job = defs.resolve_job_def(job_of(kind))
     assert dg.validate_run_config(job, run_config(chunk))
     (op,) = run_config(chunk)["ops"].values()  # pyright: ignore[reportAttributeAccessIssue]
     assert op == {"config": {"handover_id": chunk.handover_id}}
     assert run_tags(chunk)["polydock/instance"] == UUID
+
+
+def test_every_kind_has_a_job_and_purges_go_last() -> None:
+    assert set(KINDS) == set(PRIORITY) == set(Kind)
+    assert min(PRIORITY, key=lambda kind: int(PRIORITY[kind])) is Kind.PURGE
 
 
 @pytest.mark.parametrize("name", sorted(JOBS))

@@ -25,6 +25,7 @@ from polydock_pipelines.ports import (
     NotFoundError,
     PortError,
     Project,
+    ProjectRef,
     RefusedError,
 )
 from tests.fakes.clock import FakeClock
@@ -83,6 +84,7 @@ class FakeLagoon:
         builds: Iterable[tuple[EnvironmentRef, Deployment]] = (),
         groups: Collection[str] | None = None,
         organizations: Collection[str] = (),
+        organization_ids: Collection[int] | None = None,
         project_quota: int | None = None,
         build_takes: timedelta = timedelta(0),
         build_status: Callable[[Deployment], str | None] = lambda _deployment: GOOD_BUILD,
@@ -93,14 +95,16 @@ class FakeLagoon:
     ) -> None:
         """Hold what is given.
 
-        `groups`: those that exist; None: all. `build_status` says how a build ends once its time
-        is over; None means that it goes on running (and so a callable can decide by itself).
+        `groups`, `organization_ids`: those that exist; None: all. `build_status` says how a build
+        ends once its time is over; None means that it goes on running (and so a callable can decide
+        by itself).
         """
         self.calls: list[LagoonCall] = []
         self.state = _State(
             clock=clock or FakeClock(),
             calls=self.calls,
             groups=groups,
+            organization_ids=organization_ids,
             project_quota=project_quota,
             build_takes=build_takes,
             build_status=build_status,
@@ -169,6 +173,7 @@ class _State:
     clock: Clock
     calls: list[LagoonCall]
     groups: Collection[str] | None
+    organization_ids: Collection[int] | None
     project_quota: int | None
     build_takes: timedelta
     build_status: Callable[[Deployment], str | None]
@@ -352,6 +357,12 @@ class _Environments:
             }
             return frozenset(refs) & standing
 
+    def names_of(self, project: str) -> tuple[str, ...]:
+        with self._state.call("names_of", project=project):
+            owner = self._state.project(project).project.id
+            stored = self._state.environments
+            return tuple(one.environment.name for one in stored if one.project_id == owner)
+
     def delete_environment(self, project: str, name: str) -> None:
         with self._state.call("delete_environment", project=project, name=name):
             stored = self._state.project(project)
@@ -422,6 +433,18 @@ class _Deployments:
 class _Organizations:
     def __init__(self, state: _State) -> None:
         self._state = state
+
+    def projects_of(self, organization_id: int) -> tuple[ProjectRef, ...]:
+        with self._state.call("projects_of", organization_id=organization_id):
+            known = self._state.organization_ids
+            if known is not None and organization_id not in known:
+                raise NotFoundError(f"There is no organization {organization_id}.")
+            stored = [one.project for one in self._state.projects.values()]
+            return tuple(
+                ProjectRef(one.id, one.name)
+                for one in stored
+                if one.organization_id == organization_id
+            )
 
     def set_organization_variables(
         self, organization: str, variables: Sequence[EnvVariable]

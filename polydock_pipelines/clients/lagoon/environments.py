@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from gql import gql
-from pydantic import BaseModel, Field, JsonValue
+from pydantic import BaseModel, Field, JsonValue, ValidationError
 
 from polydock_pipelines.clients.lagoon.documents import Aliased, Operation, batches
 from polydock_pipelines.clients.lagoon.errors import (
@@ -11,7 +11,7 @@ from polydock_pipelines.clients.lagoon.errors import (
     LagoonError,
     LagoonNotFoundError,
 )
-from polydock_pipelines.clients.lagoon.faults import PERMISSION, Rule, error_of
+from polydock_pipelines.clients.lagoon.faults import HIDDEN, PERMISSION, Rule, error_of
 from polydock_pipelines.clients.lagoon.transport import Transport
 from polydock_pipelines.ports import Environment, EnvironmentRef
 
@@ -28,6 +28,14 @@ class _EnvironmentNode(BaseModel):
     route: str | None = None
     routes: str | None = None
     kubernetes: _KubernetesNode | None = None
+
+
+class _NameNode(BaseModel):
+    name: str
+
+
+class _ProjectNode(BaseModel):
+    environments: list[_NameNode]
 
 
 class EnvironmentsClient:
@@ -65,6 +73,22 @@ class EnvironmentsClient:
                 if index in failed or data.get(alias, "absent") is not None
             }
         return frozenset(found)
+
+    def names_of(self, project: str) -> tuple[str, ...]:
+        """Return the names of all environments of a project that stand, not of deleted ones.
+
+        LagoonNotFoundError without the project. What Lagoon fails to show is no empty list.
+        """
+        what = f"the environments of {project}"
+        values = {"name": project}
+        node = self._transport.field(PROJECT_ENVIRONMENTS, "projectByName", values, what=what)
+        if node is None:
+            raise LagoonNotFoundError(f"There is no project {project} in Lagoon.")
+        try:
+            found = _ProjectNode.model_validate(node)
+        except ValidationError:
+            raise LagoonError(f"Lagoon answered {what} in a shape that we do not know.") from None
+        return tuple(environment.name for environment in found.environments)
 
     def delete_environment(self, project: str, name: str) -> None:
         """Ask for its removal; Lagoon says `success` when that is queued, not when it is done.
@@ -122,6 +146,22 @@ STANDING = Aliased(
     "query",
     "environmentByName(project: $project, name: $name, includeDeleted: false) { id }",
     {"project": "Int!", "name": "String!"},
+    is_safe_twice=True,
+)
+
+PROJECT_ENVIRONMENTS = Operation(
+    gql("""
+    query ProjectEnvironments($name: String!) {
+      projectByName(name: $name) { environments(includeDeleted: false) { name } }
+    }
+    """),
+    rules=(
+        Rule(
+            f"{PERMISSION}|{HIDDEN}",
+            LagoonDeniedError,
+            "The user of our Lagoon token may not see the project, or not its environments.",
+        ),
+    ),
     is_safe_twice=True,
 )
 

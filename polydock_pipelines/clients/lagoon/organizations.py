@@ -16,6 +16,7 @@ from polydock_pipelines.clients.lagoon.errors import (
 from polydock_pipelines.clients.lagoon.faults import HIDDEN, MISSING_ROW, PERMISSION, Rule
 from polydock_pipelines.clients.lagoon.transport import Transport
 from polydock_pipelines.lifecycle.instance import EnvVariable
+from polydock_pipelines.ports import ProjectRef
 
 
 @dataclass(frozen=True)
@@ -65,6 +66,18 @@ class _OrganizationNode(BaseModel):
     groups: list[_Named] | None = None
 
 
+class _ProjectNode(BaseModel):
+    id: int
+    name: str
+
+
+class _ProjectsNode(BaseModel):
+    """An organization with each of its projects in full: a gap must not pass for "not there"."""
+
+    id: int
+    projects: list[_ProjectNode]
+
+
 class OrganizationsClient:
     """`ports.LagoonOrganizations`, and reads about ourselves and our organization."""
 
@@ -95,6 +108,25 @@ class OrganizationsClient:
         if node is None:
             raise LagoonNotFoundError(f"There is no organization {organization_id} in Lagoon.")
         return _organization(node, what)
+
+    def projects_of(self, organization_id: int) -> tuple[ProjectRef, ...]:
+        """Return all projects of an organization, from one document without any error.
+
+        LagoonNotFoundError for null, LagoonDeniedError for what is hidden; neither is an empty
+        list, and neither is an answer in part.
+        """
+        what = f"the projects of organization {organization_id}"
+        values = {"id": organization_id}
+        node = self._transport.field(ORGANIZATION_PROJECTS, "organizationById", values, what=what)
+        if node is None:
+            raise LagoonNotFoundError(f"There is no organization {organization_id} in Lagoon.")
+        try:
+            found = _ProjectsNode.model_validate(node)
+        except ValidationError:
+            raise LagoonError(f"Lagoon answered {what} in a shape that we do not know.") from None
+        if found.id != organization_id:
+            raise LagoonError(f"Lagoon answered {what} with those of organization {found.id}.")
+        return tuple(ProjectRef(project.id, project.name) for project in found.projects)
 
     def set_organization_variables(
         self, organization: str, variables: Sequence[EnvVariable]
@@ -181,6 +213,22 @@ ORGANIZATION_BY_ID = Operation(
     }
     """),
     rules=(_HIDDEN_ORGANIZATION,),
+    is_safe_twice=True,
+)
+
+ORGANIZATION_PROJECTS = Operation(
+    gql("""
+    query OrganizationProjects($id: Int!) {
+      organizationById(id: $id) { id projects { id name } }
+    }
+    """),
+    rules=(
+        Rule(
+            f"{PERMISSION}|{HIDDEN}",
+            LagoonDeniedError,
+            "The organization does not exist, or the user of our Lagoon token is not its member.",
+        ),
+    ),
     is_safe_twice=True,
 )
 

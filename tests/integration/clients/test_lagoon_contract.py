@@ -1,7 +1,7 @@
 """The same cases on the fake and on the client: what a step may rely on, whoever answers."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any
 
@@ -19,6 +19,7 @@ from polydock_pipelines.ports import (
     NotFoundError,
     PortError,
     Project,
+    ProjectRef,
     RefusedError,
 )
 from tests.fakes.lagoon import FakeLagoon
@@ -189,6 +190,27 @@ CASES = [
         standing_world(),
     ),
     Case(
+        "all environments of a project are named",
+        lambda lagoon: lagoon.environments.names_of("trial-1"),
+        ("main",),
+        [data(projectByName={"environments": [{"name": "main"}]})],
+        standing_world(),
+    ),
+    Case(
+        "a project may have no environment",
+        lambda lagoon: lagoon.environments.names_of("trial-1"),
+        (),
+        [data(projectByName={"environments": []})],
+        {"projects": [PROJECT]},
+    ),
+    Case(
+        "the environments of a missing project: not found",
+        lambda lagoon: lagoon.environments.names_of("other"),
+        NotFoundError,
+        [data(projectByName=None)],
+        standing_world(),
+    ),
+    Case(
         "an environment is asked to go, and asked again",
         lambda lagoon: (
             lagoon.environments.delete_environment("trial-1", "main"),
@@ -210,6 +232,27 @@ CASES = [
         lambda lagoon: lagoon.environments.delete_environment("other", "main"),
         NotFoundError,
         [failed("Not found: 'other'", "deleteEnvironment")],
+    ),
+    Case(
+        "an organization names its projects, and no other's",
+        lambda lagoon: lagoon.organizations.projects_of(3),
+        (ProjectRef(1, "trial-1"),),
+        [data(organizationById={"id": 3, "projects": [{"id": 1, "name": "trial-1"}]})],
+        {"projects": [PROJECT, replace(PROJECT, id=2, name="theirs", organization_id=4)]},
+    ),
+    Case(
+        "an organization may have no project",
+        lambda lagoon: lagoon.organizations.projects_of(4),
+        (),
+        [data(organizationById={"id": 4, "projects": []})],
+        standing_world(),
+    ),
+    Case(
+        "the projects of a missing organization: not found",
+        lambda lagoon: lagoon.organizations.projects_of(9),
+        NotFoundError,
+        [data(organizationById=None)],
+        {"organization_ids": [3]},
     ),
     Case(
         "a deploy gives a build's name",

@@ -1,6 +1,6 @@
 """Each error text of the contract, and the class that it becomes; contract §4."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import httpx
 import pytest
@@ -8,6 +8,7 @@ import pytest
 from polydock_pipelines.clients.lagoon.client import LagoonClient
 from polydock_pipelines.clients.lagoon.errors import (
     LagoonAlreadyExistsError,
+    LagoonAuthError,
     LagoonDeniedError,
     LagoonError,
     LagoonNotFoundError,
@@ -24,7 +25,7 @@ from polydock_pipelines.ports import (
     NotFoundError,
     RefusedError,
 )
-from tests.integration.clients.recorded import Player, client_of, data, failed
+from tests.integration.clients.recorded import Answer, Player, client_of, data, error, failed
 
 Call = Callable[[LagoonClient], object]
 
@@ -76,6 +77,14 @@ def environment_by_name(client: LagoonClient) -> object:
     return client.environments.environment_by_name(7, "main")
 
 
+def names_of(client: LagoonClient) -> object:
+    return client.environments.names_of("trial-1")
+
+
+def projects_of(client: LagoonClient) -> object:
+    return client.organizations.projects_of(3)
+
+
 NO_TASK = "Error deploying main: unable to create deploy task: "
 
 REFUSED: list[tuple[Call, str]] = [
@@ -116,6 +125,10 @@ REFUSED: list[tuple[Call, str]] = [
     (project_by_name, PERMISSION.format("view", "project")),
     (project_by_name, "Unauthorized"),
     (environment_by_name, PERMISSION.format("view", "environment")),
+    (names_of, PERMISSION.format("view", "project")),
+    (names_of, "Unauthorized"),
+    (projects_of, PERMISSION.format("view", "organization")),
+    (projects_of, "Unauthorized"),
 ]
 
 NOT_FOUND: list[tuple[Call, str]] = [
@@ -217,6 +230,8 @@ def test_a_failure_reported_as_data_is_a_failure(
         (project_by_name, "projectByName"),
         (add_project, "addProject"),
         (environment_by_name, "environmentByName"),
+        (names_of, "projectByName"),
+        (projects_of, "organizationById"),
         (lambda c: c.deployments.running(), "deploymentsByFilter"),
         (lambda c: c.organizations.me(), "me"),
         (lambda c: c.organizations.organization_by_id(3), "organizationById"),
@@ -279,6 +294,8 @@ def test_an_answer_without_the_builds_of_an_id_is_not_an_empty_list(fields: obje
         delete_environment,
         delete_project,
         cancel,
+        names_of,
+        projects_of,
         lambda c: c.deployments.running(),
         lambda c: c.organizations.me(),
     ],
@@ -309,3 +326,89 @@ def test_an_error_about_no_bulk_id_fails_a_partial_look_too() -> None:
     answer = httpx.Response(200, json={"data": None, "errors": [{"message": "Internal"}]})
     with pytest.raises(LagoonError):
         client_of(Player(answer)).deployments.by_bulk_ids(["x"], partial=True)
+
+
+# -- what decides whether a project is gone: nothing but a whole answer counts
+
+TRIAL = {"id": 1, "name": "trial-1"}
+MAIN = {"name": "main"}
+
+
+@pytest.mark.parametrize(
+    "node",
+    [
+        {"id": 3, "projects": None},
+        {"id": 3},
+        {"id": 4, "projects": [TRIAL]},
+        {"id": None, "projects": [TRIAL]},
+        {"id": 3, "projects": [TRIAL, None]},
+        {"id": 3, "projects": [TRIAL, {"id": None, "name": "trial-2"}]},
+        {"id": 3, "projects": [TRIAL, {"id": 2, "name": None}]},
+        {"id": 3, "projects": [TRIAL, {"id": 2}]},
+    ],
+)
+def test_a_list_of_projects_with_a_gap_is_no_list(node: dict[str, object]) -> None:
+    with pytest.raises(LagoonError) as info:
+        projects_of(client_of(Player(data(organizationById=node))))
+    assert type(info.value) is LagoonError
+
+
+@pytest.mark.parametrize(
+    "node", [{}, {"environments": None}, {"environments": [None]}, {"environments": [{}]}]
+)
+def test_a_list_of_environments_with_a_gap_is_no_list(node: dict[str, object]) -> None:
+    with pytest.raises(LagoonError) as info:
+        names_of(client_of(Player(data(projectByName=node))))
+    assert type(info.value) is LagoonError
+
+
+PARTS: Sequence[tuple[Call, Answer]] = [
+    (
+        projects_of,
+        failed(text, "organizationById", *path, organizationById={"id": 3, "projects": projects}),
+    )
+    for text in ("Unauthorized", PERMISSION.format("view", "project"), "Internal")
+    for path, projects in (
+        (("projects",), None),
+        (("projects", 1, "name"), [TRIAL, {"id": 2, "name": None}]),
+        (("projects", 1), [TRIAL]),
+        ((), []),
+    )
+] + [
+    (names_of, failed(text, "projectByName", "environments", projectByName={"environments": some}))
+    for text in ("Unauthorized", PERMISSION.format("view", "environment"), "Internal")
+    for some in (None, [], [MAIN])
+]
+
+
+@pytest.mark.parametrize(("call", "answer"), PARTS)
+def test_an_answer_in_part_is_none(call: Call, answer: Answer) -> None:
+    with pytest.raises(LagoonError) as info:
+        call(client_of(Player(answer)))
+    assert not isinstance(info.value, NotFoundError)
+
+
+@pytest.mark.parametrize("call", [names_of, projects_of])
+@pytest.mark.parametrize(
+    ("answer", "kind"),
+    [
+        (error(401, "Unauthorized - Bearer token malformed"), LagoonAuthError),
+        (error(500, "Internal Server Error"), LagoonUnavailableError),
+        (error(400, 'Cannot query field "projects"'), LagoonRefusedError),
+        (httpx.Response(200, json={"data": None}), LagoonUnavailableError),
+    ],
+)
+def test_an_answer_of_another_status_shows_nothing(
+    call: Call, answer: Answer, kind: type[LagoonError]
+) -> None:
+    with pytest.raises(LagoonError) as info:
+        call(client_of(Player(answer)))
+    assert type(info.value) is kind
+
+
+@pytest.mark.parametrize(
+    ("call", "field"), [(names_of, "projectByName"), (projects_of, "organizationById")]
+)
+def test_null_without_an_error_is_not_found_and_no_empty_list(call: Call, field: str) -> None:
+    with pytest.raises(LagoonNotFoundError):
+        call(client_of(Player(data(**{field: None}))))

@@ -1,9 +1,14 @@
 """From rows to the frozen instance that a step sees."""
 
+import pytest
+
 from polydock_pipelines.db.database import Database
 from polydock_pipelines.db.leases import claim
+from polydock_pipelines.db.loading import MOST_NEIGHBOURS
 from polydock_pipelines.db.places import health_door
 from polydock_pipelines.lifecycle.instance import CustomRoute, Instance, Person, Scope, Script
+from polydock_pipelines.lifecycle.table import LIFECYCLE, LIVING, STATUSES
+from polydock_pipelines.lifecycle.transitions import pending
 from tests.fakes.clock import START as NOW
 from tests.makers import (
     GIT_URL,
@@ -104,3 +109,46 @@ def test_a_store_that_moves_does_not_move_its_instances(database: Database) -> N
         instance_id = make_instance_row(session, make_store_app(session, store)).id
         store.organization_id = 8
     assert loaded(database, instance_id).target.organization_id == 7
+
+
+# -- neighbours: what a purge may expect to see where a project was
+
+PURGING = "pending-purge"
+LIVES = "running-healthy-claimed"
+
+
+def neighbours(database: Database, *others: dict[str, object], status: str = PURGING) -> set[int]:
+    """Return what an instance of organization 7 is told, when these stand beside it."""
+    with database.write() as session:
+        app = make_store_app(session)
+        own = make_instance_row(session, app, status=status, lagoon_project_id=1).id
+        for number, other in enumerate(others, 2):
+            make_instance_row(
+                session, app, **{"status": LIVES, "lagoon_project_id": number, **other}
+            )
+    return set(loaded(database, own).neighbours)
+
+
+@pytest.mark.parametrize("status", sorted(STATUSES))
+def test_a_neighbour_is_up_or_on_its_way(sqlite_database: Database, status: str) -> None:
+    expected = {2} if status in LIVING else set()
+    assert neighbours(sqlite_database, {"status": status}) == expected
+
+
+def test_neighbours_live_in_the_same_organization_and_have_a_project(database: Database) -> None:
+    others = [{}, {"organization_id": 8}, {"lagoon_project_id": None}, {"status": "removed"}]
+    assert neighbours(database, *others, {}) == {2, 6}
+
+
+def test_nobody_is_a_neighbour_of_itself(database: Database) -> None:
+    assert neighbours(database) == set()
+
+
+def test_the_newest_neighbours_are_enough(database: Database) -> None:
+    others = [{} for _ in range(MOST_NEIGHBOURS + 2)]
+    assert neighbours(database, *others) == set(range(4, MOST_NEIGHBOURS + 4))
+
+
+@pytest.mark.parametrize("stage", [s.name for s in LIFECYCLE if not s.sees_neighbours])
+def test_other_stages_are_not_told_of_neighbours(sqlite_database: Database, stage: str) -> None:
+    assert neighbours(sqlite_database, {}, status=pending(stage)) == set()

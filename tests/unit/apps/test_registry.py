@@ -8,23 +8,13 @@ from polydock_pipelines.apps.registry import APP_TYPES
 from polydock_pipelines.lifecycle.outcome import Done, Outcome
 from polydock_pipelines.lifecycle.table import LIFECYCLE, STAGES
 
-NOT_OFFERED_YET = {"purge"}
-"""Stages that no app type has a step for; empty this, and the tests ask for the steps."""
-
 types = pytest.mark.parametrize("app_type", APP_TYPES.values(), ids=lambda app: app.key)
 
 
 @types
 @pytest.mark.parametrize("stage", [stage.name for stage in LIFECYCLE])
-def test_each_app_type_has_a_step_for_each_stage_that_is_offered(
-    app_type: AppType, stage: str
-) -> None:
-    step = app_type.steps.get(stage)
-    if stage in NOT_OFFERED_YET:
-        assert step is None, f"{stage} is offered now: take it out of NOT_OFFERED_YET"
-        return
-    assert step is not None
-    parameters = inspect.signature(step).parameters.values()
+def test_each_app_type_has_a_step_for_each_stage(app_type: AppType, stage: str) -> None:
+    parameters = inspect.signature(app_type.steps[stage]).parameters.values()
     assert [one.name for one in parameters if one.default is one.empty] == ["instance", "ports"]
 
 

@@ -9,6 +9,7 @@ from polydock_pipelines.lifecycle.table import (
     FAILED,
     IN_HAND,
     LIFECYCLE,
+    LIVING,
     PENDING,
     STABLE,
     STAGES,
@@ -120,9 +121,34 @@ def test_each_status_with_an_owner_belongs_to_one_kind_of_job_only() -> None:
 
 @stages
 def test_each_stage_has_a_limit_and_attempts(stage: Stage) -> None:
-    assert timedelta(0) < stage.limit <= timedelta(hours=2)
+    longest = timedelta(days=3) if stage.back_off else timedelta(hours=2)
+    assert timedelta(0) < stage.limit <= longest
     assert stage.attempts >= 1
     assert stage.label
+
+
+@stages
+def test_pauses_of_a_stages_own_leave_room_for_all_its_attempts(stage: Stage) -> None:
+    if stage.back_off:
+        assert all(pause > timedelta(0) for pause in stage.back_off)
+        last = stage.back_off[-1] * (stage.attempts - len(stage.back_off))
+        assert sum(stage.back_off, last) < stage.limit
+
+
+@stages
+def test_what_is_said_at_the_last_attempt_tells_the_reason_and_the_count(stage: Stage) -> None:
+    said = stage.when_spent.format(reason="it broke {here}", attempts=7)
+    assert "it broke {here}" in said
+    assert "7 attempts" in said
+
+
+def test_a_purge_looks_as_often_as_the_original_engine_did() -> None:
+    purge = STAGES["purge"]
+    assert (purge.attempts, purge.back_off) == (144, (timedelta(minutes=10),))
+
+
+def test_neighbours_are_seen_where_a_project_may_be_gone_and_nowhere_else() -> None:
+    assert [stage.name for stage in LIFECYCLE if stage.sees_neighbours] == ["purge"]
 
 
 @stages
@@ -166,6 +192,14 @@ def test_a_job_has_its_legs_in_the_order_of_the_lifecycle(
 def test_every_status_is_stable_unstable_or_failed_and_only_one_of_these() -> None:
     assert set(STATUSES) == STABLE | UNSTABLE | FAILED
     assert len(STABLE) + len(UNSTABLE) + len(FAILED) == len(STATUSES)
+
+
+def test_the_living_are_neither_ending_nor_ended_nor_failed() -> None:
+    assert {"running-unhealthy", "pending-deploy", "upgrade-running"} <= LIVING
+    assert not LIVING & (FAILED | {"removed", "new"})
+    assert not [s for s in LIVING if "remove" in s or "purge" in s]
+    ending = {s for s in UNSTABLE if "remove" in s or "purge" in s}
+    assert set(STATUSES) - LIVING == FAILED | ending | {"removed", "new"}
 
 
 def test_the_groups_have_the_sizes_of_the_original_engine() -> None:

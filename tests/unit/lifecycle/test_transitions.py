@@ -113,7 +113,7 @@ def test_waiting_keeps_the_status_and_spends_no_attempt(stage: Stage) -> None:
 def test_a_failure_goes_back_to_pending_after_a_pause(stage: Stage) -> None:
     change = settle(standing(stage.name), OUTCOMES["failed"], NOW)
     assert change.statuses == (f"pending-{stage.name}",)
-    assert (change.due_at, change.attempt) == (NOW + BACK_OFF[0], 1)
+    assert (change.due_at, change.attempt) == (NOW + (stage.back_off or BACK_OFF)[0], 1)
     assert change.message == "it broke"
 
 
@@ -171,6 +171,44 @@ def test_the_last_attempt_ends_the_instance_and_says_how_many_there_were() -> No
     assert change.message == "no (gave up after 6 attempts)"
 
 
+@pytest.mark.parametrize("attempt", [1, 2, 100, 143])
+def test_a_purge_pauses_ten_minutes_after_each_attempt(attempt: int) -> None:
+    change = settle(standing("purge", attempt=attempt), Failed("it stands"), NOW)
+    assert change.statuses == ("pending-purge",)
+    assert (change.due_at, change.attempt) == (NOW + 10 * MINUTE, attempt)
+
+
+def test_a_purge_whose_attempts_are_spent_says_so_in_the_words_of_the_original() -> None:
+    change = settle(standing("purge", attempt=144), Failed("main still {stands}"), NOW)
+    assert change.statuses == ("purge-failed",)
+    reason = "Purge polling cap reached (144 attempts) without success: main still {stands}"
+    assert change.message == reason
+
+
+def test_a_purge_that_is_given_up_sooner_has_not_reached_the_cap() -> None:
+    change = settle(standing("purge", attempt=3), Failed("we may not", attempts=3), NOW)
+    assert change.statuses == ("purge-failed",)
+    assert change.message == "we may not (gave up after 3 attempts)"
+
+
+def test_a_stage_may_have_several_pauses_of_its_own() -> None:
+    own = replace(STAGES["remove"], back_off=(SECOND, MINUTE))
+    places = [replace(standing("remove", attempt=n), stage=own) for n in (1, 2, 3)]
+    due = [settle(at, Failed("no"), NOW).due_at for at in places]
+    assert due == [NOW + SECOND, NOW + MINUTE, NOW + MINUTE]
+
+
+def test_a_purge_can_spend_all_its_attempts_before_its_deadline() -> None:
+    change, at, now = enter("purge", NOW), standing("purge", attempt=0), NOW
+    for _ in range(STAGES["purge"].attempts):
+        assert change.statuses == ("pending-purge",)
+        first = begin("pending-purge", at.attempt)
+        change = settle(replace(at, attempt=first.attempt), Failed("it stands"), now)
+        at, now = replace(at, attempt=change.attempt), change.due_at or now
+    assert change.statuses == ("purge-failed",)
+    assert change.message.startswith("Purge polling cap reached (144 attempts)")
+
+
 def test_a_pause_that_would_pass_the_deadline_ends_the_instance() -> None:
     at = standing(deadline=NOW + 30 * SECOND)
     assert settle(at, Failed("no"), NOW).statuses == ("create-failed",)
@@ -214,7 +252,7 @@ def test_an_instance_whose_workers_died_at_every_attempt_fails(status: str) -> N
     assert stage is not None
     change = begin(status, stage.attempts)
     assert change.statuses == (failed(stage.name),)
-    assert "the worker died in each of 6 attempts" in change.message
+    assert f"the worker died in each of {stage.attempts} attempts" in change.message
 
 
 @pytest.mark.parametrize("status", sorted(set(STATUSES) - PENDING - IN_HAND))

@@ -4,12 +4,20 @@ from typing import Any
 
 import pytest
 
+from polydock_pipelines.apps.app_type import Step
 from polydock_pipelines.lifecycle.instance import Effect
 from polydock_pipelines.lifecycle.outcome import Done, Facts, Failed, Waiting
-from polydock_pipelines.ports import Deployment, EndpointError, NotFoundError, PortError
+from polydock_pipelines.ports import (
+    DeniedError,
+    Deployment,
+    EndpointError,
+    NotFoundError,
+    PortError,
+)
 from polydock_pipelines.steps import removal
 from polydock_pipelines.steps.build import LOOKS_APART
 from polydock_pipelines.steps.variables import MARKER
+from tests.baddays.meddling import once, watched_lagoon
 from tests.fakes.clock import START, FakeClock
 from tests.fakes.lagoon import FakeLagoon
 from tests.fakes.shell import FakeShell, result
@@ -208,13 +216,57 @@ def test_the_day_and_time_of_the_removal_are_written_on_the_project() -> None:
     }
 
 
+def test_a_project_that_is_gone_needs_no_note() -> None:
+    assert removal.record(RECORDING, a_world(FakeLagoon()).ports) == Done()
+
+
+def test_a_project_that_goes_as_we_write_needs_no_note() -> None:
+    world = a_world(FakeLagoon(projects=[our_project()]))
+    goes = once(
+        "before projects.set_variables",
+        lambda: world.lagoon.projects.delete_project(RECORDING.name),
+    )
+    ports = replace(world.ports, lagoon=watched_lagoon(world.lagoon, goes))
+    assert removal.record(RECORDING, ports) == Done()
+
+
+# -- a bare `Unauthorized` is never "gone"
+
+
+HIDDEN = DeniedError("Unauthorized")
+
+
 @pytest.mark.parametrize(
-    "lagoon",
+    ("step", "operation"),
     [
-        FakeLagoon(),
-        FakeLagoon(projects=[our_project()], failing={"set_variables": [NotFoundError("gone")]}),
+        (removal.prepare, "by_bulk_ids"),
+        (removal.prepare, "environment_by_name"),
+        (removal.delete_environment, "project_by_name"),
+        (removal.delete_environment, "environment_by_name"),
+        (removal.delete_environment, "delete_environment"),
+        (removal.record, "project_by_name"),
+        (removal.record, "set_variables"),
     ],
-    ids=["gone", "going"],
 )
-def test_a_project_that_is_gone_needs_no_note(lagoon: FakeLagoon) -> None:
-    assert removal.record(RECORDING, a_world(lagoon).ports) == Done()
+def test_what_is_hidden_is_not_gone(step: Step, operation: str) -> None:
+    world = world_of(failing={operation: [HIDDEN]})
+    app = an_app(scripts={"pre-remove": "backup"})
+    instance = replace(PREPARING, app=app, intents=MEANT)
+    with pytest.raises(DeniedError):
+        step(instance, world.ports)
+
+
+def test_a_note_that_a_hidden_project_does_not_take_is_not_one_too_many() -> None:
+    """A bare `Unauthorized` of a variable reads as "not found"; the project is there."""
+    world = world_of(failing={"set_variables": [NotFoundError("Unauthorized")]})
+    with pytest.raises(NotFoundError):
+        removal.record(RECORDING, world.ports)
+
+
+def test_a_project_that_is_hidden_when_the_note_fails_is_not_gone() -> None:
+    failing = {
+        "set_variables": [NotFoundError("Unauthorized")],
+        "project_by_name": [None, HIDDEN],
+    }
+    with pytest.raises(DeniedError):
+        removal.record(RECORDING, world_of(failing=failing).ports)
