@@ -6,6 +6,7 @@ import dagster as dg
 
 from polydock_pipelines.assets.app_instances import app_instances
 from polydock_pipelines.assets.lagoon_drift import lagoon_drift
+from polydock_pipelines.assets.project_purges import project_purges
 from polydock_pipelines.assets.retention import retention
 from polydock_pipelines.assets.stuck_instances import stuck_instances
 from polydock_pipelines.assets.trial_emails import TRIAL_EMAILS
@@ -14,7 +15,11 @@ from polydock_pipelines.jobs.instances import INSTANCE_JOBS
 from polydock_pipelines.jobs.operators import OPERATOR_JOBS
 from polydock_pipelines.jobs.retention import prune_history
 from polydock_pipelines.jobs.trials import TRIAL_JOBS
-from polydock_pipelines.jobs.watching import find_lagoon_drift, find_stuck_instances
+from polydock_pipelines.jobs.watching import (
+    begin_project_purges,
+    find_lagoon_drift,
+    find_stuck_instances,
+)
 from polydock_pipelines.resources.all import default_resources
 from polydock_pipelines.schedules.retention import retention as retention_schedule
 from polydock_pipelines.schedules.trials import TRIAL_SCHEDULES
@@ -30,6 +35,7 @@ def build_defs(resources: Mapping[str, object] | None = None) -> dg.Definitions:
             app_instances,
             *TRIAL_EMAILS,
             trial_removals,
+            project_purges,
             stuck_instances,
             lagoon_drift,
             retention,
@@ -37,6 +43,7 @@ def build_defs(resources: Mapping[str, object] | None = None) -> dg.Definitions:
         jobs=[
             *INSTANCE_JOBS,
             *TRIAL_JOBS,
+            begin_project_purges,
             find_stuck_instances,
             find_lagoon_drift,
             prune_history,

@@ -3,6 +3,7 @@
 import functools
 import os
 import re
+from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
@@ -268,6 +269,11 @@ class Settings(BaseSettings):
     @classmethod
     def _addresses(cls, value: object) -> object:
         return parse_addresses(value) if isinstance(value, str) else value
+
+    @property
+    def failed_retention(self) -> timedelta:
+        """Return how long a failed instance waits for a retry."""
+        return timedelta(days=self.failed_retention_days)
 
     @property
     def is_simulated(self) -> bool:

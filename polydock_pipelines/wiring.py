@@ -84,7 +84,12 @@ def open_book(database: Database, chosen: Settings | None = None) -> Book:
         chosen.public_url,
         timedelta(days=chosen.project_grace_days),
         credential_of(chosen),
-        Limits(chosen.removal_alarm, chosen.builds_at_once, chosen.lagoon_ops_per_minute),
+        Limits(
+            chosen.removal_alarm,
+            chosen.builds_at_once,
+            chosen.lagoon_ops_per_minute,
+            chosen.purge_max_polls,
+        ),
         chosen.make_clock().calendar,
     )
 

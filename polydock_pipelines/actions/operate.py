@@ -102,7 +102,8 @@ def remove_instance(db: Database, which: str, now: datetime, *, by: str, reason:
 def ask_removal(session: Session, row: AppInstance, line: str, how: Writing) -> str:
     """Put a locked row on its way out, or note the wish under a lease. NotAllowedError.
 
-    *line* goes to the instance's log. Return what happens next.
+    *line* goes to the instance's log, and nothing else when it is on its way already. Return what
+    happens next.
     """
     change = wish(row.status, Wish.REMOVE, how.now)
     if change is None:

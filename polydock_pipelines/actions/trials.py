@@ -59,7 +59,7 @@ def write_reminders(book: Book, now: datetime, kind: MailKind) -> Round:
     def chunk(session: Session, how: Writing) -> tuple[list[Fallen], int]:
         return trials.write_reminders(session, kind, how, CHUNK)
 
-    return _in_chunks(book, now, chunk)
+    return in_chunks(book, now, chunk)
 
 
 def end_due_trials(book: Book, now: datetime) -> Round:
@@ -68,7 +68,7 @@ def end_due_trials(book: Book, now: datetime) -> Round:
     def chunk(session: Session, how: Writing) -> tuple[list[Fallen], int]:
         return trials.end_trials(session, how, CHUNK), 0
 
-    return _in_chunks(book, now, chunk)
+    return in_chunks(book, now, chunk)
 
 
 def remove_ended_trials(book: Book, now: datetime) -> Round:
@@ -83,21 +83,24 @@ def remove_ended_trials(book: Book, now: datetime) -> Round:
             Fallen(row.id, row.uuid, row.name, row.trial_ends_at or how.today) for row in rows
         ], 0
 
-    return _in_chunks(book, now, chunk)
+    return in_chunks(book, now, chunk)
 
 
 Chunk = Callable[[Session, Writing], tuple[list[Fallen], int]]
 
 
-def _in_chunks(book: Book, now: datetime, chunk: Chunk) -> Round:
+def in_chunks(book: Book, now: datetime, chunk: Chunk) -> Round:
     """Repeat *chunk*, each in a transaction of its own, until it finds nothing or time is up."""
     done, began, how = Round(), time.monotonic(), book.writing(now)
+    seen = set[int]()
     while True:
         with book.db.write() as session:
             fallen, written = chunk(session, how)
-        done.fallen += fallen
+        new = [one for one in fallen if one.id not in seen]
+        done.fallen += new
         done.written += written
-        if not fallen:
+        seen |= {one.id for one in new}
+        if not new:
             return done
         if time.monotonic() - began > LONGEST_S:
             done.is_all = False

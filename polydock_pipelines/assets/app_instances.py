@@ -52,6 +52,16 @@ def add_partitions(instance: dg.DagsterInstance, db: Database, handover_id: str,
     return len(keys)
 
 
+def drop_partitions(instance: dg.DagsterInstance, db: Database, limit: int = 500) -> int:
+    """Let Dagster forget purged instances; whoever dies half-way leaves the rest to the next."""
+    keys = showing.purged_with_partition(db, limit)
+    for key in keys:
+        instance.delete_dynamic_partition("app_instance", key)
+    if keys:
+        showing.forget_partitions(db, keys)
+    return len(keys)
+
+
 def materialize(context: dg.OpExecutionContext, db: Database, visits: Sequence[Visit]) -> None:
     """Show where the instances of a leg have come to."""
     if not visits:

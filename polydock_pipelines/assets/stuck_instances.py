@@ -6,6 +6,7 @@ from datetime import datetime
 import dagster as dg
 
 from polydock_pipelines.actions.endpoints import lagoon_away, note
+from polydock_pipelines.actions.purge import sweep_failures
 from polydock_pipelines.actions.stuck import Mended, Stuck, mend_stuck
 from polydock_pipelines.db.leases import Book
 from polydock_pipelines.ports import EndpointError, Lagoon
@@ -26,7 +27,8 @@ COLUMNS = dg.TableSchema(
     group_name="operations",
     kinds={"report"},
     description="Instances that stand still although nothing holds them back. They are sent on "
-    "once, and failed with a reason if that did not help. Its checks tell, too, whether Lagoon is "
+    "once, and failed with a reason if that did not help. What failed long ago and nobody retried "
+    "is removed. Its checks tell, too, whether Lagoon is "
     "away and whether somebody has paused work.",
     check_specs=[
         dg.AssetCheckSpec(NOT_STUCK, asset=KEY, description="Nothing stands past its deadline"),
@@ -42,12 +44,15 @@ def stuck_instances(
     with database.open() as book, lagoon.open() as client:
         away = _away(book, client, now)
         mended = mend_stuck(book, now)
+        swept = sweep_failures(book, settings().failed_retention, now)
         gate = book.gate(now)
     context.log.info(
         "%s stand still, %s sent on, %s failed",
         len(mended.found), len(mended.nudged), len(mended.failed),
     )  # fmt: skip
-    yield dg.MaterializeResult(metadata=_metadata(mended))
+    if swept:
+        context.log.info("swept: %s", ", ".join(one.name for one in swept[:MOST_ROWS]))
+    yield dg.MaterializeResult(metadata=_metadata(mended) | {"old failures removed": len(swept)})
     yield _check(NOT_STUCK, [f"{one.name} ({one.status}): {one.why}" for one in mended.left])
     elsewhere = [one.sentence() for one in gate.away if one.endpoint != "lagoon"]
     yield _check(REACHABLE, [sentence for sentence in (away, *elsewhere) if sentence])

@@ -11,7 +11,7 @@ from polydock_pipelines.db.buckets import LAGOON_OPERATIONS
 from polydock_pipelines.db.circuits import LAGOON, Away, away, not_waiting_for
 from polydock_pipelines.db.models.guards import Bucket
 from polydock_pipelines.db.models.instances import AppInstance
-from polydock_pipelines.lifecycle.table import LIFECYCLE, Kind, leg_of
+from polydock_pipelines.lifecycle.table import LIFECYCLE, STAGES, WISHES, Kind, Stage, Wish, leg_of
 from polydock_pipelines.lifecycle.transitions import pending, running
 from polydock_pipelines.lifecycle.work import ALL, WORK_OF, Work
 
@@ -29,6 +29,11 @@ class Limits:
     """Removals, and purges, within an hour before they pause themselves."""
     builds_at_once: int = 0
     lagoon_ops_per_minute: int = 0
+    purge_attempts: int = STAGES[WISHES[Wish.PURGE]].attempts
+
+    def attempts(self, stage: Stage) -> int:
+        """Return how often *stage* may fail."""
+        return self.purge_attempts if stage.kind is Kind.PURGE else stage.attempts
 
 
 @dataclass(frozen=True)

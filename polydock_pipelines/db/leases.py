@@ -7,7 +7,7 @@ went on: write nothing.
 
 import uuid
 from collections.abc import Collection
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from sqlalchemy import ColumnElement, delete, or_, select, update
@@ -35,6 +35,7 @@ from polydock_pipelines.lifecycle.table import (
     WISHES,
     Crossroads,
     Kind,
+    Stage,
     Wish,
     leg_of,
     stage_of,
@@ -113,7 +114,7 @@ def claim(
         row = session.get(AppInstance, instance_id)
         if row is None or not _is_ready(row, now, handover_id):
             return None
-        change = _first(row, now)
+        change = _first(book, row, now)
         if _is_held_back(book, session, row, change, now):
             if row.handover_id == handover_id:
                 row.handed_until = None
@@ -131,6 +132,7 @@ def claim(
             row.handed_until = None
             return None
         instance = load_instance(session, row, stage.name, book.db.vault, book.public_url)
+        instance = replace(instance, most_attempts=book.limits.attempts(stage))
         return Held(instance, token, status_before, kind)
 
 
@@ -162,10 +164,12 @@ def _is_held_back(
     return True
 
 
-def _first(row: AppInstance, now: datetime) -> Change:
+def _first(book: Book, row: AppInstance, now: datetime) -> Change:
     """Obey a wish before anything else, unless it must wait for the instance to rest."""
     obeyed = obey(row.status, Wish(row.wanted), now) if row.wanted else None
-    return obeyed or begin(row.status, row.attempt)
+    stage = stage_of(row.status)
+    most = book.limits.attempts(stage) if stage is not None else None
+    return obeyed or begin(row.status, row.attempt, most)
 
 
 def _works(row: AppInstance) -> bool:
@@ -268,11 +272,16 @@ def _mine(session: Session, held: Held) -> AppInstance | None:
     )
 
 
+def _stage(instance: Instance) -> Stage:
+    stage = STAGES[instance.stage]
+    return replace(stage, attempts=instance.most_attempts or stage.attempts)
+
+
 def _position(row: AppInstance, held: Held) -> Position:
     before = STATUSES[row.running_before] if row.running_before else None
     assert row.deadline is not None  # noqa: S101 - a held row is within a stage
     return Position(
-        stage=STAGES[held.instance.stage],
+        stage=_stage(held.instance),
         status=held.status_before,
         attempt=row.attempt,
         deadline=row.deadline,

@@ -78,6 +78,7 @@ def load_instance(
         holdings=holdings_of(session, row.id),
         fields=_fields(session, row, vault),
         kept=_kept(session, row, vault),
+        life=row.life,
         neighbours=_neighbours(session, row) if STAGES[stage].sees_neighbours else frozenset(),
     )
 

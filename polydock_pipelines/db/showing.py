@@ -41,6 +41,28 @@ def take_partitions(db: Database, handover_id: str, limit: int) -> list[str]:
         return [row.uuid for row in rows]
 
 
+def purged_with_partition(db: Database, limit: int) -> list[str]:
+    """Return the uuids of at most *limit* purged instances whose partition key has yet to go."""
+    with db.read() as session:
+        chosen = select(AppInstance.uuid).where(
+            AppInstance.has_partition,
+            AppInstance.status == Resting.REMOVED.value,
+            AppInstance.purged_at.is_not(None),
+        )
+        return list(session.scalars(chosen.limit(limit)))
+
+
+def forget_partitions(db: Database, uuids: Collection[str]) -> None:
+    """Note that Dagster does not know these any more."""
+    with db.write() as session:
+        session.execute(
+            update(AppInstance)
+            .where(AppInstance.uuid.in_(uuids))
+            .values(has_partition=False)
+            .execution_options(synchronize_session=False)
+        )
+
+
 def mark_shown(db: Database, shown: Mapping[str, str]) -> None:
     """Note the statuses (by uuid) that materializations were made for."""
     with db.write() as session:

@@ -14,12 +14,12 @@ from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from polydock_pipelines.apps.registry import APP_TYPES
 from polydock_pipelines.db.mails import Wanted, write_mails
-from polydock_pipelines.db.models.instances import TRIAL_OPEN, TRIAL_OVER, AppInstance
+from polydock_pipelines.db.models.instances import PURGE_AHEAD, TRIAL_OPEN, TRIAL_OVER, AppInstance
 from polydock_pipelines.db.models.offers import StoreApp
 from polydock_pipelines.db.writing import Writing
 from polydock_pipelines.lifecycle.mails import MailKind
 from polydock_pipelines.lifecycle.status import Resting
-from polydock_pipelines.lifecycle.table import STATUSES, Kind, Wish, stage_of
+from polydock_pipelines.lifecycle.table import FAILED, STATUSES, Kind, Wish, stage_of
 from polydock_pipelines.lifecycle.trials import Extending, Trial, extended_end
 
 LEAVING = (
@@ -27,6 +27,12 @@ LEAVING = (
     *(s for s in STATUSES if (stage := stage_of(s)) and stage.kind in (Kind.REMOVE, Kind.PURGE)),
 )
 """On the way out already, or out."""
+SWEPT = tuple(
+    s
+    for s in sorted(FAILED)
+    if (stage := stage_of(s)) and stage.kind in (Kind.PROVISION, Kind.ACTIVATE, Kind.REMOVE)
+)
+"""Failures that are removed when nobody retries them."""
 DATES: dict[MailKind, InstrumentedAttribute[datetime | None]] = {
     MailKind.MIDTRIAL: AppInstance.midtrial_email_at,
     MailKind.ONE_DAY_LEFT: AppInstance.one_day_left_email_at,
@@ -67,6 +73,32 @@ def removals_due() -> Select[tuple[AppInstance]]:
         select(AppInstance)
         .where(text(TRIAL_OVER), _stays(), or_(AppInstance.wanted.is_(None), ~is_asked))
         .order_by(AppInstance.trial_ends_at, AppInstance.id)
+    )
+
+
+def purges_due(today: datetime) -> Select[tuple[AppInstance]]:
+    """Select the removed instances whose grace is over, the oldest first."""
+    return (
+        select(AppInstance)
+        .where(
+            text(PURGE_AHEAD),
+            AppInstance.purge_eligible_at <= today,
+            AppInstance.status == Resting.REMOVED.value,
+        )
+        .order_by(AppInstance.purge_eligible_at, AppInstance.id)
+    )
+
+
+def stale_failures(before: datetime) -> Select[tuple[AppInstance]]:
+    """Select what failed on its way up or out before *before*, the oldest first.
+
+    Not upgrades: the app they left may still run, and its trial ends by itself. Not purges: those
+    need a person.
+    """
+    return (
+        select(AppInstance)
+        .where(AppInstance.status.in_(SWEPT), AppInstance.updated_at < before)
+        .order_by(AppInstance.updated_at, AppInstance.id)
     )
 
 

@@ -3,6 +3,7 @@
 import dagster as dg
 
 from polydock_pipelines.assets.lagoon_drift import KEY as DRIFT
+from polydock_pipelines.assets.project_purges import KEY as PURGES
 from polydock_pipelines.assets.stuck_instances import KEY as STUCK
 
 find_stuck_instances = dg.define_asset_job(
@@ -10,6 +11,14 @@ find_stuck_instances = dg.define_asset_job(
     selection=[STUCK],
     executor_def=dg.in_process_executor,
     description="What stands still is sent on, or failed with a reason; circuits and brakes shown.",
+    tags={"dagster/priority": "1", "dagster/max_runtime": "300"},
+)
+
+begin_project_purges = dg.define_asset_job(
+    "begin_project_purges",
+    selection=[PURGES],
+    executor_def=dg.in_process_executor,
+    description="Removed instances whose grace is over are handed to the job purge_projects.",
     tags={"dagster/priority": "1", "dagster/max_runtime": "300"},
 )
 

@@ -144,6 +144,10 @@ class Instance:
     """The app type's own fields: the instance's values before the store app's."""
     kept: Mapping[str, Secret] = field(default_factory=dict[str, Secret])
     """What steps generated or were told once, by name."""
+    life: int = 1
+    """More than 1 once it was restored after a removal."""
+    most_attempts: int = 0
+    """How often the stage may fail before the instance does, where settings say so."""
     neighbours: frozenset[int] = frozenset()
     """Lagoon project ids of other instances known to live in the same organization.
 

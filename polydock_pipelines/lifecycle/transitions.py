@@ -29,6 +29,9 @@ BACK_OFF = tuple(timedelta(seconds=s) for s in (30, 60, 120, 300, 600))
 A stage may have pauses of its own.
 """
 
+RESTORED_AT = "post-create"
+"""Where a restored instance enters: its project stands, all that was in it is gone."""
+
 LONGEST_OUTAGE = timedelta(hours=24)
 """So long an endpoint may fail one instance, while it answers others, before that is given up."""
 
@@ -193,16 +196,16 @@ def _fail(at: Position, outcome: Failed, now: datetime) -> Change:
     return Change(_back(at), outcome.reason, due_at=now + pause, attempt=at.attempt)
 
 
-def begin(status: str, attempt: int) -> Change:
+def begin(status: str, attempt: int, most: int | None = None) -> Change:
     """Return the change that puts a pending, polled or abandoned stage to work.
 
     *attempt* counts those already spent. The new one is counted before the step runs, so that one
-    which kills its worker comes to an end too.
+    which kills its worker comes to an end too. *most*: so many instead of the stage's.
     """
     stage = stage_of(status)
     if stage is None or leg_of(status) is None:
         raise NotAllowedError(f"an instance that is {status} has nothing to do")
-    if attempt >= stage.attempts:
+    if attempt >= (most or stage.attempts):
         reason = f"{stage.label}: the worker died in each of {attempt} attempts; see its run's log"
         return Change((failed(stage.name),), reason, attempt=attempt)
     word = running(stage.name)
@@ -258,3 +261,24 @@ def retry(status: str, now: datetime) -> Change:
     stage = stage_of(status)
     assert stage is not None  # noqa: S101 - every failed status belongs to a stage
     return enter(stage.retry_at or stage.name, now, message="retried by an operator")
+
+
+def restore(status: str, now: datetime) -> Change:
+    """Return the change that builds a removed instance anew, in the project that still stands."""
+    if STATUSES[status] is not Resting.REMOVED:
+        raise NotAllowedError(f"only a removed instance can be restored; this one is {status}")
+    return enter(RESTORED_AT, now, message="restored by an operator")
+
+
+def confirm_gone(status: str) -> Change:
+    """Return the change that ends a purge because somebody knows that the project is gone."""
+    stage = stage_of(status)
+    if stage is not None and stage.kind is Kind.PURGE:
+        via: tuple[str, ...] = ()
+    elif STATUSES[status] is Resting.REMOVED:
+        via = (pending(WISHES[Wish.PURGE]),)
+    else:
+        raise NotAllowedError(
+            f"an instance that is {status} still has something in Lagoon; remove it first"
+        )
+    return Change((*via, Resting.REMOVED.value), "Lagoon project already deleted")

@@ -2,9 +2,15 @@
 
 import dagster as dg
 
+from polydock_pipelines.actions.purge import is_failure_stale, is_purge_due, overdue_purges
 from polydock_pipelines.actions.stuck import is_worth_a_look
-from polydock_pipelines.db import debts, version
-from polydock_pipelines.jobs.watching import find_lagoon_drift, find_stuck_instances
+from polydock_pipelines.db import debts, showing, version
+from polydock_pipelines.jobs.under_way import are_enough
+from polydock_pipelines.jobs.watching import (
+    begin_project_purges,
+    find_lagoon_drift,
+    find_stuck_instances,
+)
 from polydock_pipelines.resources.database import DatabaseResource
 from polydock_pipelines.settings import settings
 
@@ -24,7 +30,8 @@ def stuck_instances(
     with database.open() as book:
         if wrong := version.problem(book.db):
             return dg.SkipReason(wrong)
-        if is_worth_a_look(book, settings().make_clock().now()):
+        now = settings().make_clock().now()
+        if is_worth_a_look(book, now) or is_failure_stale(book, settings().failed_retention, now):
             return dg.RunRequest()
     if context.scheduled_execution_time.minute in EVERY_HALF_HOUR:
         return dg.RunRequest()
@@ -51,4 +58,28 @@ def lagoon_drift(
     return dg.SkipReason("nothing is owed")
 
 
-SCHEDULES = (stuck_instances, lagoon_drift)
+@dg.schedule(
+    job=begin_project_purges,
+    cron_schedule="* * * * *",
+    default_status=dg.DefaultScheduleStatus.RUNNING,
+    description="Grace that is over; every ten minutes while something is overdue, else once a day",
+)
+def project_purges(
+    context: dg.ScheduleEvaluationContext, database: DatabaseResource
+) -> dg.RunRequest | dg.SkipReason:
+    """Run when a purge is due; else as often as the check has something to tell."""
+    now, at = settings().make_clock().now(), context.scheduled_execution_time
+    with database.open() as book:
+        if wrong := version.problem(book.db):
+            return dg.SkipReason(wrong)
+        is_due = is_purge_due(book, now) or bool(showing.purged_with_partition(book.db, 1))
+        if is_due and not are_enough(context.instance, begin_project_purges.name):
+            return dg.RunRequest()
+        if at.minute % 10 == 0 and overdue_purges(book, now):
+            return dg.RunRequest()
+    if (at.hour, at.minute) == (0, 0):
+        return dg.RunRequest()
+    return dg.SkipReason("no grace is over")
+
+
+SCHEDULES = (stuck_instances, lagoon_drift, project_purges)

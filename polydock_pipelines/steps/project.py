@@ -13,7 +13,7 @@ from polydock_pipelines.ports import (
     RefusedError,
     StepPorts,
 )
-from polydock_pipelines.steps.variables import MARKER, metadata, push
+from polydock_pipelines.steps.variables import MARKER, REMOVED_DATE, REMOVED_TIME, metadata, push
 
 MOST_VARIANTS = 10
 
@@ -120,6 +120,8 @@ def configure(instance: Instance, ports: StepPorts) -> Outcome:
     if instance.target.group_name:
         ports.lagoon.projects.add_groups_to_project(instance.name, [instance.target.group_name])
     ports.lagoon.projects.update_project_metadata(project_id, metadata(instance))
+    if instance.life > 1:
+        ports.lagoon.projects.delete_variables(instance.name, [REMOVED_DATE, REMOVED_TIME])
     return Done(push(instance, ports))
 
 

@@ -109,5 +109,5 @@ def _way_out(instance: Instance) -> str:
 
 
 def _not_yet(instance: Instance, why: str, facts: Facts | None = None) -> Failed:
-    cap = STAGES[instance.stage].attempts
+    cap = instance.most_attempts or STAGES[instance.stage].attempts
     return Failed(f"Purge attempt {instance.attempt}/{cap}: {why}", facts=facts or Facts())

@@ -11,7 +11,7 @@ from polydock_pipelines.ports import Deployment, EndpointError, NotFoundError, P
 from polydock_pipelines.steps import scripts
 from polydock_pipelines.steps.build import LOOKS_APART
 from polydock_pipelines.steps.project import is_ours
-from polydock_pipelines.steps.variables import timestamps
+from polydock_pipelines.steps.variables import REMOVED_DATE, REMOVED_TIME, timestamps
 
 LOOK_AGAIN = timedelta(seconds=10)
 TRIES_OF_A_SCRIPT = 3
@@ -92,9 +92,7 @@ def record(instance: Instance, ports: StepPorts) -> Outcome:
     project = ports.lagoon.projects.project_by_name(instance.name)
     if project is None or not is_ours(instance, project, ports):
         return Done()
-    removed = timestamps(
-        ports.clock.now(), date="POLYDOCK_APP_REMOVED_DATE", time="POLYDOCK_APP_REMOVED_TIME"
-    )
+    removed = timestamps(ports.clock.now(), date=REMOVED_DATE, time=REMOVED_TIME)
     try:
         ports.lagoon.projects.set_variables(instance.name, removed)
     except NotFoundError:

@@ -13,6 +13,9 @@ from polydock_pipelines.ports import StepPorts
 RESERVED_PREFIXES = ("POLYDOCK_", "LAGOON_", "AI_", "AMAZEEAI_", "AMAZEE_AI_")
 """Names that the catalogue may not set: they are ours, Lagoon's and the AI credentials'."""
 
+REMOVED_DATE, REMOVED_TIME = "POLYDOCK_APP_REMOVED_DATE", "POLYDOCK_APP_REMOVED_TIME"
+"""What a removed project says of itself."""
+
 
 def is_reserved(name: str) -> bool:
     """Whether the catalogue may not set *name*."""

@@ -1,0 +1,211 @@
+"""From a removal to the end of its Lagoon project, or back again; and old failures swept away."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import or_, select, text
+from sqlalchemy.orm import Session
+
+from polydock_pipelines.actions.operate import Asked, ask_removal, asked, find
+from polydock_pipelines.actions.trials import CHUNK, Round, in_chunks
+from polydock_pipelines.db.arrivals import set_dates
+from polydock_pipelines.db.door import add_log, write
+from polydock_pipelines.db.leases import Book, is_held
+from polydock_pipelines.db.models.instances import PURGE_AHEAD, AppInstance
+from polydock_pipelines.db.trials import Fallen, is_any, locked, purges_due, stale_failures
+from polydock_pipelines.db.writing import Writing
+from polydock_pipelines.lifecycle.status import Resting
+from polydock_pipelines.lifecycle.table import Kind, Wish, stage_of
+from polydock_pipelines.lifecycle.transitions import (
+    NotAllowedError,
+    confirm_gone,
+    failed,
+    restore,
+    wish,
+)
+from polydock_pipelines.lifecycle.trials import TrialDates
+from polydock_pipelines.ports import Lagoon
+
+OVERDUE_AFTER = timedelta(days=1)
+"""So long after it was due a purge stands out."""
+
+
+def is_purge_due(book: Book, now: datetime) -> bool:
+    """Whether the grace of a removed instance is over."""
+    with book.db.read() as session:
+        return is_any(session, purges_due(book.calendar(now)))
+
+
+def begin_due_purges(book: Book, now: datetime) -> Round:
+    """Begin the purge of every instance whose grace is over, the oldest first."""
+
+    def chunk(session: Session, how: Writing) -> tuple[list[Fallen], int]:
+        rows = locked(session, purges_due(how.today), CHUNK)
+        fallen = [Fallen(r.id, r.uuid, r.name, r.purge_eligible_at or how.today) for r in rows]
+        for row in rows:
+            _begin(session, row, "its grace is over", how)
+        return fallen, 0
+
+    return in_chunks(book, now, chunk)
+
+
+def _begin(session: Session, row: AppInstance, line: str, how: Writing) -> None:
+    change = wish(row.status, Wish.PURGE, how.now)
+    if change is not None:
+        add_log(session, row, line, now=how.now)
+        write(session, row, change, how)
+
+
+@dataclass(frozen=True)
+class Overdue:
+    """An instance whose project ought to be gone."""
+
+    uuid: str
+    name: str
+    status: str
+    since: datetime
+    """When its purge was due, by the calendar."""
+    message: str
+
+
+def overdue_purges(book: Book, now: datetime) -> list[Overdue]:
+    """Return purges that failed, or that are more than a day late; the oldest first."""
+    late = book.calendar(now) - OVERDUE_AFTER
+    chosen = (
+        select(AppInstance)
+        .where(
+            text(PURGE_AHEAD),
+            or_(AppInstance.purge_eligible_at <= late, AppInstance.status == failed("purge")),
+        )
+        .order_by(AppInstance.purge_eligible_at, AppInstance.id)
+        .limit(500)
+    )
+    with book.db.read() as session:
+        return [
+            Overdue(r.uuid, r.name, r.status, r.purge_eligible_at or late, r.status_message)
+            for r in session.scalars(chosen)
+        ]
+
+
+def purge_instance(book: Book, which: str, now: datetime, *, by: str, reason: str = "") -> Asked:
+    """Delete an instance's Lagoon project without grace; one that lives is removed first.
+
+    Where a purge failed, it is tried anew. NotAllowedError.
+    """
+    with book.db.write() as session:
+        row, how = find(session, which), book.writing(now)
+        line = asked("purge", by, reason)
+        if row.purged_at is not None:
+            return _answer(row, "it is purged already")
+        row.force_purge_requested_at = row.force_purge_requested_at or how.today
+        if _is_at(row, Kind.PURGE) and row.status != failed("purge"):
+            return _answer(row, "its purge is under way already")
+        if not _is_removed(row) and not _is_at(row, Kind.PURGE):
+            note = ask_removal(session, row, line, how)
+            return _answer(row, f"{note}; its project goes right after")
+        row.purge_eligible_at = min(row.purge_eligible_at or how.today, how.today)
+        _begin(session, row, line, how)
+        return _answer(row, "its purge begins within seconds")
+
+
+def cancel_purge(book: Book, which: str, now: datetime, *, by: str, reason: str = "") -> Asked:
+    """Give the grace back to an instance that was to be purged without. NotAllowedError."""
+    with book.db.write() as session:
+        row = find(session, which)
+        if row.force_purge_requested_at is None or _is_at(row, Kind.PURGE) or row.purged_at:
+            raise NotAllowedError(
+                f"{row.name} is {'purged' if row.purged_at else row.status}: no purge that was "
+                "asked for waits to begin"
+            )
+        row.force_purge_requested_at = None
+        if row.removed_at is not None:
+            row.purge_eligible_at = row.removed_at + book.grace
+        add_log(session, row, asked("its grace back", by, reason), now=now)
+        return _answer(row, "it is purged when its grace is over")
+
+
+def confirm_purged(
+    book: Book, lagoon: Lagoon, which: str, now: datetime, *, by: str, reason: str = ""
+) -> Asked:
+    """End a purge on somebody's word that the project is gone. NotAllowedError when it is not.
+
+    Lagoon is asked all the same: a project that it shows as ours is not gone.
+    """
+    with book.db.read() as session:
+        row = find(session, which)
+    project = lagoon.projects.project_by_name(row.name)
+    if project is not None and row.lagoon_project_id in (None, project.id):
+        raise NotAllowedError(
+            f"Lagoon still shows the project {project.name} (id {project.id}); "
+            f"`polydock instances purge {row.name}` deletes it"
+        )
+    with book.db.write() as session:
+        row = find(session, which)
+        if row.purged_at is not None:
+            return _answer(row, "it is purged already")
+        if is_held(row, now):
+            raise NotAllowedError(f"a run is at work on {row.name}; try again in a minute")
+        change = confirm_gone(row.status)
+        add_log(session, row, asked("gone, they say:", by, reason), now=now)
+        write(session, row, change, book.writing(now))
+        return _answer(row, "it counts as purged")
+
+
+def restore_instance(book: Book, which: str, now: datetime, *, by: str, reason: str = "") -> Asked:
+    """Build a removed instance anew in its project, with new credentials and a new trial.
+
+    Within its grace only: NotAllowedError.
+    """
+    with book.db.write() as session:
+        row = find(session, which)
+        if row.purged_at is not None:
+            raise NotAllowedError(f"{row.name} is purged; a new signup makes another")
+        change = restore(row.status, now)
+        row.life += 1
+        row.generation += 1
+        row.removed_at = row.purge_eligible_at = row.force_purge_requested_at = None
+        row.trial_started_at, row.trial_completed = None, False
+        row.login_url = row.login_valid_until = row.app_url = row.wanted = None
+        set_dates(row, TrialDates())
+        add_log(session, row, asked("restore", by, reason), now=now)
+        write(session, row, change, book.writing(now))
+        note = "it is built anew, without its data; its trial begins again with the claim"
+        return _answer(row, note if row.is_trial else "it is built anew, without its data")
+
+
+def _answer(row: AppInstance, note: str) -> Asked:
+    return Asked(row.uuid, row.name, row.status, note)
+
+
+def _is_removed(row: AppInstance) -> bool:
+    return row.status == Resting.REMOVED
+
+
+def _is_at(row: AppInstance, kind: Kind) -> bool:
+    stage = stage_of(row.status)
+    return stage is not None and stage.kind is kind
+
+
+def is_failure_stale(book: Book, retention: timedelta, now: datetime) -> bool:
+    """Whether a failed instance has waited long enough for somebody to retry it."""
+    with book.db.read() as session:
+        return is_any(session, stale_failures(now - retention))
+
+
+def sweep_failures(book: Book, retention: timedelta, now: datetime) -> Sequence[Fallen]:
+    """Remove what failed *retention* ago and nobody retried, its project at once after it.
+
+    Each row is locked and looked at again: one that somebody took on meanwhile is left alone.
+    """
+
+    def chunk(session: Session, how: Writing) -> tuple[list[Fallen], int]:
+        rows = locked(session, stale_failures(how.now - retention), CHUNK)
+        fallen = [Fallen(row.id, row.uuid, row.name, row.updated_at) for row in rows]
+        for row in rows:
+            row.force_purge_requested_at = row.force_purge_requested_at or how.today
+            line = f"failed {retention.days} days ago and nobody retried it: removed"
+            ask_removal(session, row, line, how)
+        return fallen, 0
+
+    return in_chunks(book, now, chunk).fallen
