@@ -17,9 +17,11 @@ from polydock_pipelines.actions.runs import JOBS
 from polydock_pipelines.actions.watch import look
 from polydock_pipelines.actions.work import Leg, begin_run, end_run, work_leg
 from polydock_pipelines.db.database import Database
+from polydock_pipelines.db.door import Writing, write
 from polydock_pipelines.db.handovers import Chunk
 from polydock_pipelines.db.models.instances import AppInstance
-from polydock_pipelines.lifecycle.table import UNSTABLE, legs_of
+from polydock_pipelines.lifecycle.table import UNSTABLE, Wish, legs_of
+from polydock_pipelines.lifecycle.transitions import wish
 from polydock_pipelines.ports import Lagoon, Ports
 from tests.baddays.meddling import WorkerDiedError
 from tests.fakes.clock import FakeClock
@@ -97,6 +99,15 @@ class House:
         made = register(self.database, signup, self.clock.now()).instance_uuid
         assert made is not None
         return made
+
+    def ask_for_purge(self, which: str) -> None:
+        """Ask for the purge of a removed instance, whatever is left of its grace."""
+        now = self.clock.now()
+        with self.database.write() as session:
+            row = session.query(AppInstance).filter_by(uuid=which).one()
+            change = wish(row.status, Wish.PURGE, now)
+            assert change is not None
+            write(session, row, change, Writing(now))
 
     def due(self) -> list[Chunk]:
         """Hand over what is due, as the three sensors do."""

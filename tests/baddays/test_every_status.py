@@ -12,7 +12,7 @@ from polydock_pipelines.db.models.instances import StatusTransition
 from polydock_pipelines.db.models.people import UserGroup
 from polydock_pipelines.db.places import health_door
 from polydock_pipelines.lifecycle.status import Resting
-from polydock_pipelines.lifecycle.table import FAILED, STATUSES, Kind, stage_of
+from polydock_pipelines.lifecycle.table import FAILED, STAGES, STATUSES, Kind, stage_of
 from polydock_pipelines.lifecycle.transitions import pending
 from tests.baddays.conftest import DriverMaker
 from tests.baddays.driver import Driver
@@ -21,15 +21,6 @@ from tests.baddays.offers import CLAIM, SCRIPTED, Offer
 from tests.baddays.soundness import assert_sound
 from tests.baddays.table import ALWAYS, CLAIMED, REMOVED, Trouble
 from tests.makers import change_row
-
-
-def is_purge(status: str) -> bool:
-    stage = stage_of(status)
-    return stage is not None and stage.kind is Kind.PURGE
-
-
-REACHABLE = {status for status in STATUSES if not is_purge(status)}
-"""Purge has no step yet."""
 
 
 def walked(driver: Driver) -> set[str]:
@@ -49,10 +40,13 @@ def test_a_life_without_trouble_comes_through_every_status_but_failures(driver: 
     remove_instance(driver.database, uuid, driver.clock.now(), by="a test")
     driver.go_on()
     assert driver.row(uuid).status == REMOVED
+    driver.ask_for_purge(uuid)
+    driver.go_on()
+    assert driver.row(uuid).status == REMOVED
     pool = pooled(driver)
     driver.go_on()
     assert driver.row(pool).status == Resting.HEALTHY_UNCLAIMED
-    assert walked(driver) == REACHABLE - FAILED
+    assert walked(driver) == set(STATUSES) - FAILED
     assert_sound_but_for_the_pool(driver, pool)
 
 
@@ -84,6 +78,7 @@ BREAKS = {
     "pre-remove": Trouble("deploymentsByBulkId", "graphql_error", ALWAYS),
     "remove": Trouble("deleteEnvironment", "graphql_error", ALWAYS),
     "post-remove": Trouble("projectByName", "graphql_error", ALWAYS),
+    "purge": Trouble("deleteProject", "graphql_error", ALWAYS, "Unauthorized"),
 }
 """What makes each stage fail for good."""
 AFTER = {
@@ -100,8 +95,7 @@ WITH_ALL_SCRIPTS = Offer(
 
 
 def test_the_table_of_breaks_names_every_stage() -> None:
-    stages = {stage.name for status in REACHABLE if (stage := stage_of(status))}
-    assert set(BREAKS) == stages
+    assert set(BREAKS) == set(STAGES)
 
 
 @pytest.mark.parametrize("name", sorted(BREAKS))
@@ -112,7 +106,9 @@ def test_every_stage_can_fail_and_then_rests_with_a_reason(
     uuid = driver.sign_up(WITH_ALL_SCRIPTS)
     reach(driver, uuid, name)
     fault = BREAKS[name]
-    strike = partial(driver.simulator.fault, fault.match, fault.kind, fault.times)
+    strike = partial(
+        driver.simulator.fault, fault.match, fault.kind, fault.times, message=fault.words
+    )
     if name in AFTER:
         driver.ports = watched(driver.ports, once(AFTER[name], strike))
     else:
@@ -128,11 +124,14 @@ def reach(driver: Driver, uuid: str, name: str) -> None:
     """Let the instance go as far as the beginning of a stage, each stage at a tick of its own."""
     stage = stage_of(pending(name))
     assert stage is not None
-    if stage.kind in (Kind.UPGRADE, Kind.REMOVE):
+    if stage.kind in (Kind.UPGRADE, Kind.REMOVE, Kind.PURGE):
         driver.go_on()
         assert driver.row(uuid).status == CLAIMED
         act = upgrade_instance if stage.kind is Kind.UPGRADE else remove_instance
         act(driver.database, uuid, driver.clock.now(), by="a test")
+    if stage.kind is Kind.PURGE:
+        driver.go_on()
+        driver.ask_for_purge(uuid)
     if stage.name == "post-remove":
         driver.go_on(until=driver.stands(uuid, "remove-running"))
     if stage.name in ("post-deploy", CLAIM):

@@ -6,7 +6,7 @@ from sqlalchemy import select
 from polydock_pipelines.actions.operate import remove_instance, upgrade_instance
 from polydock_pipelines.apps.registry import APP_TYPES
 from polydock_pipelines.db.database import Database
-from polydock_pipelines.db.models.instances import StatusTransition
+from polydock_pipelines.db.models.instances import InstanceLog, StatusTransition
 from polydock_pipelines.lifecycle.table import LIFECYCLE
 from polydock_pipelines.simulator.world import World
 from tests.baddays.calls import AI_TYPES
@@ -14,7 +14,8 @@ from tests.baddays.conftest import DriverMaker
 from tests.baddays.day import CLAIMED, REMOVED
 from tests.baddays.driver import Driver
 from tests.baddays.offers import API_KEY, EACH_TYPE, ORGANIZATION, PLAIN, SCRIPTED
-from tests.baddays.soundness import assert_sound
+from tests.baddays.soundness import SOMEBODYS, assert_sound
+from tests.makers import change_row
 
 
 def test_a_good_day_ends_claimed_and_the_trial_can_be_removed(driver: Driver) -> None:
@@ -52,9 +53,71 @@ def test_each_type_goes_through_each_stage_that_is_offered(
         assert_sound(driver)
     with driver.database.read() as session:
         seen = set(session.scalars(select(StatusTransition.to_status)))
-    offered = set(APP_TYPES[app_type].steps)
-    assert {f"{stage}-completed" for stage in offered} <= seen
-    assert offered == {stage.name for stage in LIFECYCLE} - {"purge"}
+    assert {f"{stage.name}-completed" for stage in LIFECYCLE if stage.has_completed} <= seen
+    driver.ask_for_purge(uuid)
+    driver.go_on()
+    assert driver.row(uuid).status == REMOVED, driver.row(uuid).status_message
+    assert driver.projects_of(uuid) == []
+    assert_sound(driver)
+    assert set(APP_TYPES[app_type].steps) == {stage.name for stage in LIFECYCLE}
+
+
+def test_a_purge_deletes_first_what_still_stands_in_the_project(driver: Driver) -> None:
+    uuid, name = removed(driver)
+    driver.ports.lagoon.deployments.deploy_environment_branch(name, "main", bulk_id=SOMEBODYS)
+    driver.ask_for_purge(uuid)
+    driver.go_on()
+    assert driver.projects_of(uuid) == []
+    lines = said(driver)
+    assert "Purge attempt 1/144: environments still stand: main" in lines
+    assert lines[-1] == "Lagoon project deleted"
+    assert_sound(driver)
+
+
+def test_a_project_that_somebody_deleted_is_gone_beside_a_neighbour_only(driver: Driver) -> None:
+    uuid, name = removed(driver)
+    driver.ports.lagoon.projects.delete_project(name)
+    driver.ask_for_purge(uuid)
+    driver.tick()
+    assert "cannot be proven" in driver.row(uuid).status_message
+    driver.sign_up(SCRIPTED, "neighbour@example.com")
+    driver.go_on()
+    assert driver.row(uuid).status == REMOVED
+    assert said(driver)[-1] == "Lagoon project already deleted"
+    assert_sound(driver)
+
+
+def test_a_purge_that_is_never_proven_ends_at_its_cap(driver: Driver) -> None:
+    uuid, name = removed(driver)
+    driver.ports.lagoon.projects.delete_project(name)
+    driver.ask_for_purge(uuid)
+    change_row(driver.database, driver.row(uuid).id, attempt=142)  # the day is nearly over
+    driver.go_on()
+    row = driver.row(uuid)
+    assert row.status == "purge-failed"
+    assert row.status_message.startswith(
+        "Purge polling cap reached (144 attempts) without success: Purge attempt 144/144: "
+    )
+    assert f"polydock instances purge {name} --confirm-gone" in row.status_message
+    assert_sound(driver)
+
+
+def removed(driver: Driver) -> tuple[str, str]:
+    """Return uuid and name of an instance that was claimed and removed."""
+    uuid = driver.sign_up(SCRIPTED)
+    driver.go_on()
+    remove_instance(driver.database, uuid, driver.clock.now(), by="a test")
+    driver.go_on()
+    row = driver.row(uuid)
+    assert row.status == REMOVED
+    return uuid, row.name
+
+
+def said(driver: Driver) -> list[str]:
+    """Return the lines of all purges, oldest first."""
+    chosen = select(InstanceLog.message).where(InstanceLog.stage == "purge")
+    with driver.database.read() as session:
+        return list(session.scalars(chosen.order_by(InstanceLog.id)))
 
 
 @pytest.mark.parametrize("app_type", AI_TYPES)
