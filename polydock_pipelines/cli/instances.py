@@ -2,22 +2,33 @@
 
 import getpass
 import sys
+from datetime import UTC, datetime
 from typing import Annotated
 
 import typer
 
+from polydock_pipelines.actions.extend import End, extend_trial, keep_instance
 from polydock_pipelines.actions.operate import (
     Asked,
     remove_instance,
     retry_instance,
     upgrade_instance,
 )
+from polydock_pipelines.actions.purge import (
+    cancel_purge,
+    confirm_purged,
+    purge_instance,
+    restore_instance,
+)
 from polydock_pipelines.actions.read_instances import HoldingLine, Story, list_instances, tell
+from polydock_pipelines.actions.resend import resend
 from polydock_pipelines.cli.failing import BAD_USAGE, fail, one_line
 from polydock_pipelines.cli.output import opened, print_json, print_pairs, print_table
 from polydock_pipelines.lifecycle.holding import AI_KINDS
+from polydock_pipelines.lifecycle.mails import MailKind
 from polydock_pipelines.lifecycle.table import STATUSES
 from polydock_pipelines.settings import settings
+from polydock_pipelines.wiring import open_book, open_lagoon
 
 app = typer.Typer(no_args_is_help=True, help="Look at instances and operate them.")
 
@@ -153,6 +164,106 @@ def remove(which: Which, as_json: Json = False) -> None:
     with opened() as db:
         asked = remove_instance(db, which, settings().make_clock().now(), by=getpass.getuser())
     _say(asked, as_json)
+
+
+Reason = Annotated[str, typer.Option(help="Why; it is written to the log.")]
+
+
+@app.command()
+def extend(
+    which: Which,
+    until: Annotated[
+        str, typer.Option(help="The new end: 2026-12-24 or 2026-12-24T18:00, UTC.")
+    ] = "",
+    days: Annotated[int, typer.Option(min=1, help="So many days after the end it has.")] = 0,
+    reason: Reason = "",
+    as_json: Json = False,
+) -> None:
+    """Give a trial another end; what lies ahead is reckoned anew, nothing is sent twice."""
+    if bool(until) == bool(days):
+        fail("say either --until or --days", BAD_USAGE)
+    end = End(at=_moment(until) if until else None, days=days or None)
+    with opened() as db:
+        now = settings().make_clock().now()
+        asked = extend_trial(open_book(db), which, end, now, by=getpass.getuser(), reason=reason)
+    _say(asked, as_json)
+
+
+def _moment(text: str) -> datetime:
+    """Read a time; without a zone it is UTC."""
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        fail(f"{text!r} is no time; expected 2026-12-24 or 2026-12-24T18:00", BAD_USAGE)
+    return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+@app.command()
+def keep(which: Which, reason: Reason = "", as_json: Json = False) -> None:
+    """Turn a trial into an instance that nothing ends."""
+    with opened() as db:
+        now = settings().make_clock().now()
+        asked = keep_instance(open_book(db), which, now, by=getpass.getuser(), reason=reason)
+    _say(asked, as_json)
+
+
+@app.command()
+def restore(which: Which, reason: Reason = "", as_json: Json = False) -> None:
+    """Build a removed instance anew, within its grace: new credentials, none of its old data."""
+    with opened() as db:
+        now = settings().make_clock().now()
+        asked = restore_instance(open_book(db), which, now, by=getpass.getuser(), reason=reason)
+    _say(asked, as_json)
+
+
+@app.command()
+def purge(
+    which: Which,
+    confirm_gone: Annotated[
+        bool,
+        typer.Option(
+            "--confirm-gone",
+            help="You looked: its Lagoon project is gone. Lagoon's silence alone proves nothing.",
+        ),
+    ] = False,
+    cancel: Annotated[
+        bool, typer.Option("--cancel", help="Give its grace back, if the purge has not begun.")
+    ] = False,
+    reason: Reason = "",
+    as_json: Json = False,
+) -> None:
+    """Delete an instance's Lagoon project without grace; one that lives is removed first."""
+    if confirm_gone and cancel:
+        fail("say either --confirm-gone or --cancel", BAD_USAGE)
+    now, by = settings().make_clock().now(), getpass.getuser()
+    with opened() as db:
+        book = open_book(db)
+        if confirm_gone:
+            with open_lagoon() as lagoon:
+                asked = confirm_purged(book, lagoon, which, now, by=by, reason=reason)
+        else:
+            act = cancel_purge if cancel else purge_instance
+            asked = act(book, which, now, by=by, reason=reason)
+    _say(asked, as_json)
+
+
+@app.command("resend-email")
+def resend_email(
+    which: Which,
+    kind: Annotated[str, typer.Argument(help="ready, midtrial, one_day_left or trial_complete.")],
+    to: Annotated[
+        str, typer.Option(help="Somebody else than its owners; they can log in with it.")
+    ] = "",
+    as_json: Json = False,
+) -> None:
+    """Send a mail once more: to its owners, or to one address."""
+    if kind.replace("-", "_") not in set(MailKind):
+        fail(f"there is no mail {kind}; there are {', '.join(MailKind)}", BAD_USAGE)
+    with opened() as db:
+        now, wanted = settings().make_clock().now(), MailKind(kind.replace("-", "_"))
+        book = open_book(db)
+        written = resend(book, which, wanted, now, by=getpass.getuser(), to=to)
+    _say(written, as_json)
 
 
 def _say(asked: Asked, as_json: bool) -> None:

@@ -59,6 +59,21 @@ def write_mails(
     return made
 
 
+def write_again(
+    session: Session, row: AppInstance, kind: MailKind, how: Writing, *, by: str, to: str = ""
+) -> list[str]:
+    """Write a mail once more, whatever was written before; return to whom."""
+    about = f"{occasion(kind, row.life, row.trial_ends_at)}, asked {how.now:%Y-%m-%dT%H:%M:%S}"
+    people = [to.strip().lower()] if to else _recipients(session, [row], kind)[row.id]
+    known = {(who, what) for _, who, what in _known(session, [row.id], kind)}
+    for recipient in people:
+        if (recipient, about) not in known:
+            mail = _new(row, kind, recipient, about, how.today, how.now)
+            mail.requested_by = by
+            session.add(mail)
+    return people
+
+
 def _new(  # noqa: PLR0917 - a row's own values
     row: AppInstance,
     kind: MailKind,

@@ -128,7 +128,7 @@ def begin(
     if mail is None:
         return None
     row, app = _subject(session, mail)
-    reason = why_not(MailKind(mail.kind), mail.occasion, _standing(row, how.today))
+    reason = why_not(MailKind(mail.kind), mail.occasion, standing(row, how.today))
     if mail.tried_at is not None:
         mail.repeats += 1
         if mail.repeats > MOST_REPEATS:
@@ -185,7 +185,8 @@ def _subject(session: Session, mail: Email) -> tuple[AppInstance, StoreApp]:
     return found[0], found[1]
 
 
-def _standing(row: AppInstance, today: datetime) -> Standing:
+def standing(row: AppInstance, today: datetime) -> Standing:
+    """Return what of an instance decides whether a mail about it may go out."""
     is_past = row.trial_ends_at is not None and row.trial_ends_at <= today
     return Standing(
         status=row.status,
