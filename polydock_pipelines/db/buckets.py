@@ -8,6 +8,7 @@ from polydock_pipelines.db.database import Database
 from polydock_pipelines.db.models.guards import Bucket
 
 LAGOON_OPERATIONS = "lagoon-operations"
+MAILS = "mails"
 BURST = timedelta(seconds=5)
 """So much of the rate may be saved up while nobody asks."""
 
