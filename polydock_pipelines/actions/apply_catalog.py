@@ -13,6 +13,7 @@ from pathlib import Path
 from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
+from polydock_pipelines.actions.check_mails import mail_problems
 from polydock_pipelines.catalog.columns import (
     APP_COLUMNS,
     SCRIPT_COLUMNS,
@@ -72,6 +73,8 @@ def apply_catalog(
     wrong; VaultError when a stored secret cannot be opened.
     """
     stores = read_catalog(files, env)
+    if problems := mail_problems(stores):
+        raise CatalogError(problems)
     with db.write() as session:
         _one_at_a_time(session)
         _refuse_foreign_uuids(session, stores)

@@ -28,6 +28,8 @@ APP_COLUMNS = {
     "available_for_trials": "is_available_for_trials",
     "pool_target": "pool_target",
     "trial.days": "trial_days",
+    "trial.extension_days": "trial_extension_days",
+    "trial.max_days": "trial_max_days",
     "naming": "naming",
     "custom_route": "custom_route",
     "ai_budget_usd": "ai_budget_usd",
@@ -55,9 +57,11 @@ def app_values(entry: AppEntry) -> dict[str, Plain]:
     """Return what *entry* wants, by the names of APP_COLUMNS."""
     plain = (name for name in APP_COLUMNS if name in AppEntry.model_fields)
     values: dict[str, Plain] = {name: getattr(entry, name) for name in plain}
-    route = entry.custom_route
+    route, trial = entry.custom_route, entry.trial
     return values | {
-        "trial.days": entry.trial.days if entry.trial else None,
+        "trial.days": trial.days if trial else None,
+        "trial.extension_days": trial.extension_days if trial else None,
+        "trial.max_days": trial.max_days if trial else None,
         "naming": entry.naming.model_dump(mode="json", exclude_none=True),
         "custom_route": route.model_dump(mode="json") if route else None,
         "mails": entry.mails.model_dump(mode="json", exclude_none=True),

@@ -12,9 +12,7 @@ from typing import Annotated, Literal, cast
 
 from pydantic import (
     AfterValidator,
-    BaseModel,
     BeforeValidator,
-    ConfigDict,
     Field,
     InstanceOf,
     ValidationInfo,
@@ -26,13 +24,13 @@ from polydock_pipelines.catalog import references, texts
 from polydock_pipelines.catalog.fields import plain_fields, read_fields
 from polydock_pipelines.catalog.problems import Finding, FindingsError
 from polydock_pipelines.catalog.script_text import fit_to_run, read_script
+from polydock_pipelines.catalog.strict import Shape
+from polydock_pipelines.catalog.trial_shapes import TRIAL_MAILS, Mails, Trial
 from polydock_pipelines.lifecycle.naming import LONGEST
 from polydock_pipelines.lifecycle.secret import Secret
 
 LONGEST_PREFIX = 30
 HOST_LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
-TRIAL_MAILS = ("midtrial", "one_day_left", "trial_complete")
-"""Mails that are due by the trial's end."""
 
 SCRIPT_STAGES = {
     "post_deploy": "post-deploy",
@@ -60,18 +58,6 @@ def _surroundings(info: ValidationInfo) -> Surroundings:
 
 def _script(value: object, info: ValidationInfo) -> str:
     return read_script(value, _surroundings(info).folder)
-
-
-class Shape(BaseModel):
-    """What all parts of a catalogue have in common."""
-
-    model_config = ConfigDict(
-        strict=True,
-        extra="forbid",
-        frozen=True,
-        hide_input_in_errors=True,
-        validate_default=True,
-    )
 
 
 class VariableEntry(Shape):
@@ -122,41 +108,6 @@ class Scripts(Shape):
         return {stage: entry for stage, entry in found.items() if entry is not None}
 
 
-class MailEntry(Shape):
-    """One kind of mail: whether it is sent, and its own words."""
-
-    subject: texts.Line | None = None
-    """None: the kind's usual subject."""
-    body: Annotated[texts.Text, Field(max_length=64 * 1024)] = ""
-    """Markdown."""
-    enabled: bool = True
-
-    @field_validator("enabled")
-    @classmethod
-    def _has_words(cls, value: bool, info: ValidationInfo) -> bool:  # noqa: FBT001 - pydantic's signature
-        if value and not info.data.get("body", "?").strip():
-            reason = "is empty; expected the mail's text in Markdown"
-            raise FindingsError([Finding(["..", "body"], reason)])
-        return value
-
-
-class Mails(Shape):
-    """The mails of an app."""
-
-    ready: MailEntry | None = None
-    midtrial: MailEntry | None = None
-    one_day_left: MailEntry | None = None
-    trial_complete: MailEntry | None = None
-    trial_failed: MailEntry | None = None
-    theme: Literal["dark", "light"] | None = None
-
-
-class Trial(Shape):
-    """How long a trial lasts."""
-
-    days: Annotated[int, Field(ge=1, le=3650)]
-
-
 class NamingEntry(Shape):
     """How projects are named."""
 
@@ -172,7 +123,7 @@ class RouteEntry(Shape):
 
     domain_pattern: Annotated[texts.Line, Field(max_length=253)]
     service: texts.ContainerName
-    annotations: dict[texts.AnnotationKey, texts.Line] = {}
+    annotations: dict[texts.AnnotationKey, texts.Line] = Field(default_factory=dict[str, str])
 
     @field_validator("domain_pattern")
     @classmethod
@@ -224,7 +175,7 @@ class AppEntry(Shape):
     naming: NamingEntry = NamingEntry()
     pool_target: Annotated[int, Field(ge=0, le=1000)] = 0
     custom_route: RouteEntry | None = None
-    fields: dict[str, str | InstanceOf[Secret]] = {}
+    fields: dict[str, str | InstanceOf[Secret]] = Field(default_factory=dict[str, str | Secret])
     """Those that the type declares; secret ones are references to the environment."""
     ai_budget_usd: Annotated[float, Field(ge=0, le=100_000)] | None = None
     """What the AI key of each instance may spend a month."""
@@ -269,10 +220,10 @@ class AppEntry(Shape):
     @classmethod
     def _lasts(cls, value: Trial | None, info: ValidationInfo) -> Trial | None:
         app_type = APP_TYPES.get(info.data.get("type", ""))
-        longest = app_type.longest_trial_days if app_type else None
-        if value and longest and value.days > longest:
-            reason = f"is too long for the type {info.data['type']}; expected at most {longest}"
-            raise FindingsError([Finding(["days"], reason)])
+        if value and app_type and app_type.longest_trial_days:
+            found = value.beyond(app_type.longest_trial_days, f"the type {app_type.key}")
+            if found:
+                raise FindingsError(found)
         return value
 
     @field_validator("pool_target")

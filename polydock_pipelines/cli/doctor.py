@@ -1,12 +1,10 @@
 """`polydock doctor`: a line for each thing that must be right, and what to mend."""
 
-import smtplib
 import sys
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from typing import Annotated
-from urllib.parse import urlsplit
 
 import httpx
 import typer
@@ -19,7 +17,7 @@ from polydock_pipelines.clients.lagoon.client import LagoonClient
 from polydock_pipelines.clients.lagoon.organizations import Organization
 from polydock_pipelines.db import version
 from polydock_pipelines.db.brakes import list_paused
-from polydock_pipelines.db.buckets import LAGOON_OPERATIONS, backlog
+from polydock_pipelines.db.buckets import LAGOON_OPERATIONS, MAILS, backlog
 from polydock_pipelines.db.circuits import away
 from polydock_pipelines.db.database import Database
 from polydock_pipelines.db.gates import builds_under_way
@@ -30,11 +28,13 @@ from polydock_pipelines.db.version import SchemaError
 from polydock_pipelines.ports import Container, EndpointError, NotFoundError, PortError
 from polydock_pipelines.ports.amazee_ai import AmazeeAi
 from polydock_pipelines.settings import Settings, SettingsError, load_settings
+from polydock_pipelines.smtp_url import LOOPBACK
 from polydock_pipelines.wiring import (
     credential_of,
     open_amazee_ai,
     open_database,
     open_lagoon,
+    open_mailer,
     open_shell,
 )
 
@@ -162,13 +162,17 @@ def _circuits(database: Database, settings: Settings) -> str:
 def _limits(database: Database, settings: Settings) -> str:
     """Say what our own limits allow, and how far they are used."""
     now = settings.make_clock().now()
-    late = backlog(database, LAGOON_OPERATIONS, now).total_seconds()
     with database.read() as session:
         builds = builds_under_way(session)
-    most, rate = settings.builds_at_once, settings.lagoon_ops_per_minute
+    most = settings.builds_at_once
     told = [f"{builds} builds under way" + (f" of {most}" if most else "")]
-    if rate:
-        told.append(f"{rate} Lagoon operations a minute, booked {late:.0f} s ahead")
+    for rate, what, bucket in (
+        (settings.lagoon_ops_per_minute, "Lagoon operations", LAGOON_OPERATIONS),
+        (settings.mails_per_minute, "mails", MAILS),
+    ):
+        if rate:
+            late = backlog(database, bucket, now).total_seconds()
+            told.append(f"{rate} {what} a minute, booked {late:.0f} s ahead")
     told.append(f"removals pause themselves at {settings.removal_alarm} an hour")
     return ", ".join(told)
 
@@ -271,17 +275,32 @@ def _ssh(settings: Settings) -> str:
     return f"{settings.lagoon_ssh_host}:{settings.lagoon_ssh_port}, its host key is the known one"
 
 
+HOW = {"implicit": "over TLS", "starttls": "over STARTTLS", "none": "in the clear"}
+
+
 def _smtp(settings: Settings) -> str:
-    url = urlsplit(settings.smtp_url)
-    host, port = url.hostname or "", url.port or 25
+    """Check that mails can go out as they would: certificate, login and all."""
+    server = settings.mail_server
     try:
-        with smtplib.SMTP(host, port, timeout=5) as smtp:
-            smtp.noop()
-    except (OSError, smtplib.SMTPException) as error:
+        open_mailer(settings).ping()
+    except EndpointError as error:
+        text = str(error)
         raise FaultError(
-            f"{host}:{port} does not take mail ({type(error).__name__}); see SMTP_URL"
+            text if "SMTP_URL" in text else f"{text.removesuffix('.')}; see SMTP_URL"
         ) from None
-    return f"{host}:{port} takes mail"
+    require_sender(settings)
+    login = ", and our login" if any(server.login) else ""
+    return f"{server} takes mails {HOW[server.tls]}{login}; they come from {settings.mail_from}"
+
+
+def require_sender(settings: Settings) -> None:
+    """Raise FaultError where mails would leave this machine from the address of nobody."""
+    server = settings.mail_server
+    if server.host not in LOOPBACK and "mail_from" not in settings.model_fields_set:
+        raise FaultError(
+            f"{server} would get mails from an address that is nobody's; set MAIL_FROM to one "
+            "that it may send for"
+        )
 
 
 DAEMONS = """

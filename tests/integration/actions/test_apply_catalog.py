@@ -51,11 +51,11 @@ author: We
 product_type: Drupal CMS
 environment_type: production
 available_for_trials: true
-trial: {days: 7}
+trial: {days: 7, extension_days: 2, max_days: 9}
 naming: {prefix: cms, nouns: [owl]}
 custom_route: {domain_pattern: '{project}.example.com', service: nginx}
 scripts: {claim: {script: echo}, post_deploy: {script: 'true', service: node, container: app}}
-mails: {ready: {body: Hello}, midtrial: {enabled: false}, theme: dark}
+mails: {ready: {body: Hello}, midtrial: {enabled: false}, theme: dark, hide_credentials: true}
 variables: [{name: A, value: ''}, {name: B, value: '${TOKEN}', secret: true, scope: runtime}]
 """
 
@@ -109,7 +109,8 @@ def test_what_an_app_says_is_stored(database: Database, tmp_path: Path) -> None:
     }
     assert row.mails["ready"] == {"body": "Hello", "enabled": True}
     assert row.mails["midtrial"]["enabled"] is False
-    assert row.mails["theme"] == "dark"
+    assert (row.mails["theme"], row.mails["hide_credentials"]) == ("dark", True)
+    assert (row.trial_extension_days, row.trial_max_days) == (2, 9)
     assert row.created_at == row.updated_at == START
     assert only(database, ProductType).slug == "drupal-cms"
     assert only(database, Store).status == "public"
@@ -158,6 +159,8 @@ def test_what_changes_is_said_and_dated(database: Database, tmp_path: Path) -> N
     assert said(diff) == [
         "~ app eu/cms",
         "    trial.days: 7 -> 14",
+        "    trial.extension_days: 2 -> (nothing)",
+        "    trial.max_days: 9 -> (nothing)",
         "    custom_route.domain_pattern: {project}.example.com -> (nothing)",
         "    custom_route.service: nginx -> (nothing)",
         "    environment_type: production -> development",
@@ -265,6 +268,31 @@ def test_a_wrong_file_writes_nothing_of_the_right_one(database: Database, tmp_pa
     with pytest.raises(CatalogError, match="colour: is unknown"):
         apply_catalog(database, [right, wrong], START, {})
     assert dump(database) == []
+
+
+def test_mails_that_would_not_be_shown_as_meant_are_refused_with_their_place(
+    database: Database, tmp_path: Path
+) -> None:
+    bare = app("key: bare")
+    wrong = {
+        "ready": {"body": "Fine, and\n\n<b>then</b>", "subject": "Yours \u202eis"},
+        "midtrial": {"body": "[go](javascript:x)", "enabled": False},
+        "trial_failed": {"body": "\u2066x"},
+    }
+    with pytest.raises(CatalogError) as refused:
+        applied(database, store("", bare, app() | {"mails": wrong}), folder=tmp_path)
+    found = refused.value.problems
+    assert {problem.file for problem in found} == {str(tmp_path / "catalog.yaml")}
+    assert [(problem.path.removeprefix("stores[0].apps[1].mails.")) for problem in found] == [
+        "ready.subject",
+        "ready.body",
+        "midtrial.body",
+        "trial_failed.body",
+    ]
+    reasons = [problem.reason for problem in found]
+    assert all("expected" in reason for reason in reasons)
+    assert "line 3 of the body's Markdown holds HTML" in reasons[1]
+    assert all_of(database, Store) == []
 
 
 def test_what_the_files_do_not_name_is_left_alone(database: Database, tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """`polydock doctor` beside a simulator: green, and one line for each thing that is wrong."""
 
 import json
+import re
 import socket
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -10,15 +11,18 @@ from typing import Any
 import asyncssh
 import pytest
 
-from polydock_pipelines.db import schema
+from polydock_pipelines.cli.doctor import FaultError, require_sender
+from polydock_pipelines.db import buckets, schema
 from polydock_pipelines.db.database import Database
 from polydock_pipelines.db.models.offers import Store
 from polydock_pipelines.db.vault import new_key
+from polydock_pipelines.settings import Settings, load_settings
 from polydock_pipelines.simulator.options import SimulatorOptions
 from polydock_pipelines.simulator.simulator import Simulator
 from polydock_pipelines.simulator.world import World
 from tests.integration.cli.conftest import KEY, Command
 from tests.integration.cli.dagster_stand_in import StandIn, daemons, standing_in
+from tests.integration.clients.test_smtp_server import MailServer, running
 from tests.makers import VAULT, make_store
 
 CANARY = "Canary4711"
@@ -298,8 +302,52 @@ def test_a_deploy_key_that_cannot_be_read_is_named(clinic: Clinic) -> None:
 
 def test_a_mail_server_that_is_away_is_named_without_its_password(clinic: Clinic) -> None:
     clinic.environ.setenv("SMTP_URL", f"smtp://user:{CANARY}@127.0.0.1:{(port := dead_port())}")
-    expected = f"127.0.0.1:{port} does not take mail (ConnectionRefusedError); see SMTP_URL"
-    assert clinic.bad() == {"SMTP": expected}
+    expected = f"127.0.0.1:{port} is away at the start: ConnectionRefusedError; see SMTP_URL"
+    assert clinic.bad() == {"SMTP": f"The mail server {expected}"}
+
+
+@pytest.mark.parametrize(
+    ("url", "why"),
+    [
+        (f"smtp://user:{CANARY}@{{}}", "refuses our login (535). Check SMTP_URL."),
+        ("smtp://{}?tls=starttls", "without it nothing is sent; see SMTP_URL"),
+        ("smtps://{}", "is away at the start: SSLError; see SMTP_URL"),
+    ],
+    ids=["login", "no STARTTLS", "no TLS"],
+)
+def test_a_mail_server_that_does_not_let_us_in_is_named(clinic: Clinic, url: str, why: str) -> None:
+    with running(MailServer(login=("user", "another"))) as server:
+        clinic.environ.setenv("SMTP_URL", url.format(f"127.0.0.1:{server.server_address[1]}"))
+        bad = clinic.bad()
+    assert bad.keys() == {"SMTP"}
+    assert bad["SMTP"].endswith(why), bad
+
+
+def test_the_mail_server_is_told_with_its_login_and_our_sender(clinic: Clinic) -> None:
+    clinic.environ.setenv("MAIL_FROM", "Trials <trials@example.com>")
+    with running(MailServer(login=("user", CANARY))) as server:
+        at = f"127.0.0.1:{server.server_address[1]}"
+        clinic.environ.setenv("SMTP_URL", f"smtp://user:{CANARY}@{at}")
+        said = clinic.polydock("doctor").out
+    how = "in the clear, and our login; they come from Trials <trials@example.com>"
+    assert f"{at} takes mails {how}" in said
+    assert CANARY not in said
+
+
+def test_a_sender_that_is_nobodys_is_named_beside_a_real_mail_server() -> None:
+    given = {"SMTP_URL": "smtp://mail.example.com"}
+    with pytest.raises(FaultError, match=r"mail\.example\.com:587 .*; set MAIL_FROM"):
+        require_sender(Settings.model_validate(given))
+    require_sender(Settings.model_validate(given | {"MAIL_FROM": "trials@example.com"}))
+
+
+def test_the_rates_that_are_set_are_told(clinic: Clinic) -> None:
+    assert "mails a minute" not in clinic.polydock("doctor").out
+    clinic.environ.setenv("POLYDOCK_MAILS_PER_MINUTE", "90")
+    now = load_settings().make_clock().now()
+    buckets.take(clinic.db, buckets.MAILS, 90, 97, now)
+    told = clinic.polydock("doctor").out
+    assert re.search(r"90 mails a minute, booked [56]\d s ahead", told)
 
 
 def test_a_dagster_that_is_away_is_named(clinic: Clinic) -> None:

@@ -10,6 +10,7 @@ from polydock_pipelines.catalog.columns import APP_COLUMNS, STORE_COLUMNS, app_v
 from polydock_pipelines.catalog.reading import read_catalog
 from polydock_pipelines.catalog.shapes import SCRIPT_STAGES, AppEntry, Scripts, StoreEntry
 from polydock_pipelines.db.models.offers import Store, StoreApp
+from polydock_pipelines.emails.kinds import KINDS
 from polydock_pipelines.lifecycle.naming import Naming, is_valid, project_name
 from polydock_pipelines.lifecycle.table import STAGES
 from tests.unit.catalog.writer import app, private_key, raw, store, written
@@ -109,6 +110,22 @@ def test_mails_that_are_switched_off_need_neither_words_nor_a_trial(tmp_path: Pa
     assert not entry.mails.midtrial.enabled
 
 
+def test_accounts_are_in_the_mail_unless_the_app_hides_them(tmp_path: Path) -> None:
+    shown, hidden = the_app(tmp_path, ""), the_app(tmp_path, "mails: {hide_credentials: true}")
+    assert (shown.mails.hide_credentials, app_values(shown)["mails"]) == (False, {})
+    assert app_values(hidden)["mails"] == {"hide_credentials": True}
+
+
+@pytest.mark.parametrize("more", ["", ", extension_days: 7", ", extension_days: 7, max_days: 14"])
+def test_a_trial_may_be_extended_and_to_a_limit(tmp_path: Path, more: str) -> None:
+    trial = the_app(tmp_path, f"trial: {{days: 14{more}}}").trial
+    assert trial is not None
+    assert (trial.extension_days, trial.max_days) == (
+        7 if "extension" in more else None,
+        14 if "max" in more else None,
+    )
+
+
 def test_the_longest_custom_words_leave_a_valid_name(tmp_path: Path) -> None:
     word = "abcdefghijklm"
     naming = the_app(
@@ -133,7 +150,18 @@ def test_the_example_has_two_stores_and_an_app_of_each_type() -> None:
     assert {a.type for a in apps if a.available_for_trials} == set(APP_TYPES)
     assert all(a.trial for a in apps)
     assert all(a.mails.ready for a in apps if a.type == "polydock-app")
+    trials = {a.key: a.trial.model_dump() for a in apps if a.trial and a.trial.extension_days}
+    assert trials == {
+        "cms": {"days": 14, "extension_days": 7, "max_days": 28},
+        "hello": {"days": 3, "extension_days": 3, "max_days": 9},
+    }
     assert all(s.lagoon.deploy_key is None for s in stores)
+
+
+def test_the_examples_apps_with_mails_have_all_of_them() -> None:
+    given = [a.mails.model_fields_set for s in example() for a in s.apps]
+    assert sum(map(bool, given)) == 3
+    assert all(set(KINDS) <= kinds for kinds in given if kinds)
 
 
 def test_the_examples_scripts_call_nothing_that_a_plain_shell_lacks() -> None:

@@ -77,6 +77,11 @@ APP_CASES = [
     ("trial: {days: 1.5}", "trial.days", "expected a whole number"),
     ("trial: {days: '7'}", "trial.days", "expected a whole number, got text"),
     ("trial: {days: 7, day: 7}", "trial.day", "did you mean days?"),
+    ("trial: {days: 7, extension_days: 0}", "trial.extension_days", "expected 1 or more"),
+    ("trial: {days: 7, extension_days: x}", "trial.extension_days", "expected a whole number"),
+    ("trial: {days: 7, extension_days: 1, max_days: 0}", "trial.max_days", "expected 1 or more"),
+    ("trial: {days: 7, extension_days: 1, max_days: 6}", "trial.max_days", "expected 7 or more"),
+    ("trial: {days: 7, max_days: 9}", "trial.max_days", "there is no `extension_days`"),
     ("naming: {mode: free}", "naming.mode", "expected 'pattern' or 'custom'"),
     ("naming: {prefix: A_b}", "naming.prefix", "what Lagoon takes"),
     ("naming: {prefix: -a}", "naming.prefix", "what Lagoon takes"),
@@ -140,6 +145,7 @@ APP_CASES = [
     ("mails: {ready: {body: x, subject: ''}}", "mails.ready.subject", "is empty"),
     ('mails: {ready: {body: x, subject: "a\\nBcc: b"}}', "mails.ready.subject", "several lines"),
     ("mails: {ready: {body: x, enabled: 1}}", "mails.ready.enabled", "expected true or false"),
+    ("mails: {hide_credentials: 1}", "mails.hide_credentials", "expected true or false"),
     ("mails: {theme: neon}", "mails.theme", "expected 'dark' or 'light'"),
     (MAIL, "mails.midtrial", "is never due"),
     (MAIL.replace("midtrial", "one_day_left"), "mails.one_day_left", "is never due"),
@@ -317,6 +323,24 @@ def test_all_mails_that_are_never_due_are_named(tmp_path: Path) -> None:
     mails = "mails: {midtrial: {body: x}, trial_complete: {body: y}, ready: {body: z}}"
     said = lines_of(written(tmp_path, store("", app(mails))))
     assert [line.split(": ")[1][-14:] for line in said] == ["mails.midtrial", "trial_complete"]
+
+
+@pytest.mark.parametrize(
+    ("trial", "where", "why"),
+    [
+        ("{days: 31}", ["days"], "is too long for the type private-gpt; expected at most 30"),
+        ("{days: 30, extension_days: 1, max_days: 31}", ["max_days"], "is too long for the type"),
+        ("{days: 31, extension_days: 1, max_days: 31}", ["days", "max_days"], "is too long"),
+        ("{days: 7, extension_days: 1}", ["max_days"], "is missing, and extensions have no limit"),
+    ],
+)
+def test_no_trial_may_become_longer_than_its_type_allows(
+    tmp_path: Path, trial: str, where: list[str], why: str
+) -> None:
+    one = app(f"{{type: private-gpt, trial: {trial}}}")
+    said = lines_of(written(tmp_path, store("amazee_ai_region_id: 1", one)))
+    assert [line.split(": ")[1].rpartition(".trial.")[2] for line in said] == where
+    assert all(why in line for line in said)
 
 
 UUID = "uuid: 6f1c3f0e-5d0b-4f5e-9a56-2f3f3d1c8b11"

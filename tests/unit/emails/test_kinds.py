@@ -2,12 +2,12 @@ from dataclasses import fields
 
 import pytest
 
-from polydock_pipelines.catalog.shapes import Mails
+from polydock_pipelines.catalog.trial_shapes import Mails
 from polydock_pipelines.emails.kinds import KINDS
 
 
 def test_the_kinds_are_the_catalogues() -> None:
-    assert set(KINDS) == set(Mails.model_fields) - {"theme"}
+    assert set(KINDS) == set(Mails.model_fields) - {"theme", "hide_credentials"}
 
 
 def test_the_subjects_are_the_originals() -> None:
