@@ -11,6 +11,7 @@ from polydock_pipelines.assets.retention import retention
 from polydock_pipelines.assets.stuck_instances import stuck_instances
 from polydock_pipelines.assets.trial_emails import TRIAL_EMAILS
 from polydock_pipelines.assets.trial_removals import trial_removals
+from polydock_pipelines.jobs.extend_trials import extend_trials
 from polydock_pipelines.jobs.instances import INSTANCE_JOBS
 from polydock_pipelines.jobs.operators import OPERATOR_JOBS
 from polydock_pipelines.jobs.retention import prune_history
@@ -48,6 +49,7 @@ def build_defs(resources: Mapping[str, object] | None = None) -> dg.Definitions:
             find_lagoon_drift,
             prune_history,
             *OPERATOR_JOBS,
+            extend_trials,
         ],
         sensors=[*SENSORS, emails],
         schedules=[*TRIAL_SCHEDULES, *SCHEDULES, retention_schedule],

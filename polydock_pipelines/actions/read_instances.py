@@ -8,6 +8,7 @@ from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
 from polydock_pipelines.actions.operate import UnknownInstanceError
+from polydock_pipelines.actions.read_mails import MailLine, Which, list_mails
 from polydock_pipelines.db.database import Database
 from polydock_pipelines.db.gates import gate_of_all
 from polydock_pipelines.db.leases import is_held
@@ -87,6 +88,7 @@ class Story:
     stages: list[StageTime]
     runs: list[str]
     transitions: list[tuple[datetime, str | None, str]]
+    mails: list[MailLine] = field(default_factory=list[MailLine])
     holdings: list[HoldingLine] = field(default_factory=list[HoldingLine])
     log: list[LogLine] = field(default_factory=list[LogLine])
 
@@ -127,6 +129,7 @@ def _line(row: AppInstance, app: StoreApp, store: Store, group: UserGroup | None
 
 def tell(db: Database, which: str, now: datetime, *, log_limit: int = 200) -> Story:
     """Return the story of the instance of a uuid or name. UnknownInstanceError."""
+    mails = list_mails(db, Which(instance=which))[::-1]
     with db.read() as session:
         row = session.scalar(
             select(AppInstance).where(or_(AppInstance.uuid == which, AppInstance.name == which))
@@ -146,6 +149,7 @@ def tell(db: Database, which: str, now: datetime, *, log_limit: int = 200) -> St
             stages=_stages(moves, now),
             runs=list(dict.fromkeys(runs.values())),
             transitions=[(m.created_at, m.from_status, m.to_status) for m in moves],
+            mails=mails,
             holdings=_holdings(session, row),
             log=_log(session, row, runs, log_limit),
         )
@@ -191,9 +195,15 @@ def _facts(session: Session, row: AppInstance, now: datetime) -> dict[str, objec
         "held back": gate_of_all(session, now).why_not(session, row) or None,
         "held by a run until": row.lease_until if is_held(row, now) else None,
         "claimed": row.claimed_at,
-        "trial ends": row.trial_ends_at,
+        "trial began": row.trial_started_at,
+        "midtrial mail": row.midtrial_email_at,
+        "one-day-left mail": row.one_day_left_email_at,
+        "trial ended" if row.trial_completed else "trial ends": row.trial_ends_at,
+        "restored": f"{row.life - 1} times" if row.life > 1 else None,
         "removed": row.removed_at,
-        "purge from": row.purge_eligible_at,
+        "purge from": row.purge_eligible_at if row.purged_at is None else None,
+        "purge without grace asked for": row.force_purge_requested_at,
+        "purged": row.purged_at,
     }
     shown = {name: value for name, value in facts.items() if value is not None}
     return shown | _fields(session, row)

@@ -9,6 +9,7 @@ from polydock_pipelines.db.mails import write_again
 from polydock_pipelines.db.posting import standing
 from polydock_pipelines.lifecycle.mails import MailKind, occasion, why_not
 from polydock_pipelines.lifecycle.transitions import NotAllowedError
+from polydock_pipelines.mail_address import is_address
 from polydock_pipelines.ports.mail import hint
 
 
@@ -19,6 +20,8 @@ def resend(
 
     Asked twice within a second, it is written once.
     """
+    if to and not is_address(to):
+        raise NotAllowedError("--to is no mail address; expected NAME@HOST")
     with book.db.write() as session:
         row, how = find(session, which), book.writing(now)
         about = occasion(kind, row.life, row.trial_ends_at)

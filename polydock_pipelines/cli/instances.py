@@ -22,6 +22,7 @@ from polydock_pipelines.actions.purge import (
 )
 from polydock_pipelines.actions.read_instances import HoldingLine, Story, list_instances, tell
 from polydock_pipelines.actions.resend import resend
+from polydock_pipelines.cli import mails
 from polydock_pipelines.cli.failing import BAD_USAGE, fail, one_line
 from polydock_pipelines.cli.output import opened, print_json, print_pairs, print_table
 from polydock_pipelines.lifecycle.holding import AI_KINDS
@@ -83,6 +84,9 @@ def _print(story: Story) -> None:
         for s in story.stages
     ]
     print_table(("what", "stage", "began", "seconds", "tries", "ended"), rows, "  none yet")
+    if story.mails:
+        sys.stdout.write("\nMails\n")
+        print_table(mails.COLUMNS, [mails.row(mail) for mail in story.mails], "")
     if story.holdings:
         sys.stdout.write("\nOutside\n")
         things = [

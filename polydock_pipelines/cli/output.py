@@ -22,6 +22,7 @@ from polydock_pipelines.db.database import NO_DATABASE, Database
 from polydock_pipelines.db.vault import VaultError
 from polydock_pipelines.db.version import SchemaError
 from polydock_pipelines.lifecycle.transitions import NotAllowedError
+from polydock_pipelines.lifecycle.trials import TrialError
 from polydock_pipelines.ports import PortError
 from polydock_pipelines.settings import SettingsError
 from polydock_pipelines.wiring import open_database
@@ -34,6 +35,7 @@ EXPECTED = (
     PortError,
     SchemaError,
     SettingsError,
+    TrialError,
     UnknownInstanceError,
     VaultError,
 )

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from datetime import datetime
 from functools import partial
+from typing import Protocol
 
 import dagster as dg
 from pydantic import Field
@@ -13,6 +14,7 @@ from polydock_pipelines.actions.read_instances import list_instances
 from polydock_pipelines.actions.stuck import end_instance, find_stuck
 from polydock_pipelines.db.leases import Book
 from polydock_pipelines.lifecycle.transitions import NotAllowedError
+from polydock_pipelines.lifecycle.trials import TrialError
 from polydock_pipelines.lifecycle.work import ALL
 from polydock_pipelines.resources.database import DatabaseResource
 from polydock_pipelines.settings import settings
@@ -23,6 +25,13 @@ INSTANCES = "Uuids or project names."
 COLUMNS = dg.TableSchema(
     [dg.TableColumn(name, "string") for name in ("instance", "project", "status", "note")]
 )
+
+
+class Asking(Protocol):
+    """What every operator's config says."""
+
+    requested_by: str
+    reason: str
 
 
 class RetryConfig(dg.Config):
@@ -63,14 +72,14 @@ class BrakeConfig(dg.Config):
 @dg.op(name="retry", description="Take failed instances on from where they stood")
 def retry(context: dg.OpExecutionContext, config: RetryConfig, database: DatabaseResource) -> None:
     """Retry what was named, or everything that failed with a status."""
-    _require(config)
+    require(config)
     with database.open() as book:
         names = config.instances or _failed_with(book, config.status, config.limit)
         act = partial(retry_instance, book.db, by=config.requested_by, reason=config.reason)
-        _each(context, names, act)
+        each(context, names, act)
 
 
-def _require(config: RetryConfig | EndConfig | BrakeConfig) -> None:
+def require(config: Asking) -> None:
     """Refuse blanks where a name and a reason belong."""
     if not (config.requested_by.strip() and config.reason.strip()):
         raise dg.Failure("say who asks (requested_by) and why (reason)", allow_retries=False)
@@ -86,15 +95,15 @@ def _failed_with(book: Book, status: str, limit: int) -> list[str]:
 @dg.op(name="end", description="Fail instances where they stand; a retry or a removal goes on")
 def end(context: dg.OpExecutionContext, config: EndConfig, database: DatabaseResource) -> None:
     """End what was named, or everything that stands still."""
-    _require(config)
+    require(config)
     with database.open() as book:
         stuck = find_stuck(book, _now()) if config.all_stuck else []
         names = config.instances or [one.uuid for one in stuck]
         act = partial(end_instance, book, by=config.requested_by, reason=config.reason)
-        _each(context, names, act)
+        each(context, names, act)
 
 
-def _each(
+def each(
     context: dg.OpExecutionContext, names: list[str], act: Callable[[str, datetime], Asked]
 ) -> None:
     """Do it to each, and show what came of it; red when one could not be done."""
@@ -103,7 +112,7 @@ def _each(
     for name in names:
         try:
             asked = act(name, _now())
-        except (UnknownInstanceError, NotAllowedError) as error:
+        except (UnknownInstanceError, NotAllowedError, TrialError) as error:
             refused += 1
             rows.append(_row(name, "", "refused", str(error)))
         else:
@@ -133,7 +142,7 @@ def pull_brake(
     context: dg.OpExecutionContext, config: BrakeConfig, database: DatabaseResource
 ) -> None:
     """Pause."""
-    _require(config)
+    require(config)
     with database.open() as book:
         _brake(context, config, partial(brake.pause, book.db))
 
@@ -143,7 +152,7 @@ def release_brake(
     context: dg.OpExecutionContext, config: BrakeConfig, database: DatabaseResource
 ) -> None:
     """Resume."""
-    _require(config)
+    require(config)
     with database.open() as book:
         _brake(context, config, partial(brake.resume, book.db))
 
