@@ -6,18 +6,23 @@ from itertools import pairwise
 
 from sqlalchemy import select
 
+from polydock_pipelines.actions.read_mails import STATES
 from polydock_pipelines.actions.read_registration import read_registration
 from polydock_pipelines.db import debts
 from polydock_pipelines.db.database import Database
+from polydock_pipelines.db.mails import owners_of
 from polydock_pipelines.db.models.all import METADATA
 from polydock_pipelines.db.models.instances import AppInstance, InstanceLog, StatusTransition
+from polydock_pipelines.db.models.mails import Email
 from polydock_pipelines.db.models.operations import OutboxEvent
 from polydock_pipelines.db.models.requests import Registration
 from polydock_pipelines.db.places import admin_password
+from polydock_pipelines.db.posting import MOST_REPEATS
 from polydock_pipelines.lifecycle.instance import bulk_id
 from polydock_pipelines.lifecycle.table import LIFECYCLE, UNSTABLE
 from tests.baddays.house import House
 from tests.baddays.offers import CANARIES
+from tests.mailing import CLAIMED, mails
 from tests.makers import GIT_URL
 
 SOMEBODYS = "somebody's"
@@ -30,6 +35,7 @@ def assert_sound(house: House) -> None:
     for row in rows:
         _assert_story_without_gaps(house.database, row)
     _assert_registrations(house)
+    _assert_told_by_mail(house.database, rows)
     _assert_given_back(house, rows)
     _assert_no_secret(house.database, rows)
 
@@ -44,7 +50,25 @@ def assert_at_any_time(house: House) -> list[AppInstance]:
         _assert_one_build_a_generation(house, row)
     _assert_one_project_each(house, rows)
     _assert_one_key_each(house, rows)
+    assert_mails_at_any_time(house.database)
     return rows
+
+
+def assert_mails_at_any_time(database: Database) -> None:
+    """Assert that no mail waits for ever, and that one which is settled is let go of."""
+    for mail in mails(database):
+        who = f"{mail.kind} {mail.id} {mail.state}"
+        holds = (mail.lease_token, mail.lease_until, mail.tried_at)
+        assert (mail.lease_token is None) == (mail.lease_until is None), who
+        assert mail.repeats <= MOST_REPEATS + 1, f"{who} was handed over {mail.repeats} times more"
+        if mail.state == "pending":
+            assert mail.due_at is not None, f"{who} is never due"
+            assert mail.settled_at is None, who
+            continue
+        assert mail.state in STATES, who
+        assert (mail.due_at, *holds) == (None,) * 4, f"{who} is settled, and yet held or due"
+        assert mail.settled_at is not None, who
+        assert bool(mail.problem) == (mail.state != "sent"), f"{who}: {mail.problem}"
 
 
 def assert_sealed(database: Database) -> None:
@@ -138,10 +162,48 @@ def _assert_registrations(house: House) -> None:
         assert has_url == (view.status == "success"), (instance.status, view.status)
 
 
+def _assert_told_by_mail(database: Database, rows: list[AppInstance]) -> None:
+    """Assert that who waited was told what became of it, each of them once in a life.
+
+    No mail is sent in these days, so none is lost or skipped unless it stopped being true.
+    """
+    written = Counter((m.instance_id, m.kind, m.recipient, m.occasion) for m in mails(database))
+    assert all(count == 1 for count in written.values()), written
+    with database.read() as session:
+        failed = {
+            one.instance_id
+            for one in session.scalars(select(Registration))
+            if one.status == "failed"
+        }
+        owners = owners_of(session, {row.user_group_id for row in rows if row.user_group_id})
+    told = {(instance_id, kind, about) for instance_id, kind, _, about in written}
+    for row in rows:
+        ready = {who for one, kind, who, _ in written if (one, kind) == (row.id, "ready")}
+        is_told = (row.id, "ready", f"life {row.life}") in told
+        if row.user_email is None:
+            assert not ready, f"{row.name} is nobody's, and yet somebody was told"
+        elif row.status == CLAIMED:
+            assert is_told, f"{row.name} is claimed, and nobody was told"
+        if ready:
+            assert row.claimed_at is not None
+            assert ready == set(owners.get(row.user_group_id or 0) or [row.user_email or ""])
+        if row.id in failed:
+            assert (row.id, "trial_failed", "life 1") in told, f"{row.name}: its end was not told"
+    _assert_waits(database, failed)
+
+
+def _assert_waits(database: Database, failed: set[int | None]) -> None:
+    for mail in mails(database):
+        if mail.kind == "trial_failed" and mail.state in ("pending", "skipped"):
+            expected = "pending" if mail.instance_id in failed else "skipped"
+            assert mail.state == expected, f"{mail.kind} {mail.id} is {mail.state}"
+
+
 def _assert_no_secret(database: Database, rows: list[AppInstance]) -> None:
     with database.read() as session:
         texts = [row.status_message for row in rows]
         texts += session.scalars(select(InstanceLog.message))
+        texts += session.scalars(select(Email.problem))
         texts += [json.dumps(payload) for payload in session.scalars(select(OutboxEvent.payload))]
         for registration in session.scalars(select(Registration)):
             texts += [registration.message, registration.message_detail]
