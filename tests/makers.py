@@ -48,7 +48,8 @@ from polydock_pipelines.lifecycle.transitions import deadline, pending
 from tests.fakes.clock import START
 
 NEW = pending(LIFECYCLE[0].name)
-VAULT = Vault([urlsafe_b64encode(b"a key for tests of 32 bytes long").decode()])
+TEST_KEY = urlsafe_b64encode(b"a key for tests of 32 bytes long").decode()
+VAULT = Vault([TEST_KEY])
 """The vault of every test database; a test of keys makes its own."""
 UUID = "6f1c52b0-6f0e-4c8a-9a53-0c1d4f5a7e10"
 GIT_URL = "git@git.example.com:trials/app.git"

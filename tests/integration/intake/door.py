@@ -15,6 +15,7 @@ from fastapi import FastAPI
 from starlette.types import Receive, Scope, Send
 
 from polydock_pipelines.db.database import Database
+from polydock_pipelines.db.writing import Calendar, by_the_clock
 from polydock_pipelines.intake.app import create_app
 from polydock_pipelines.settings import Settings
 from tests.fakes.clock import FakeClock
@@ -87,10 +88,15 @@ class Street:
 
 
 @contextmanager
-def opened(street: Street, db: Database, settings: Settings | None = None) -> Iterator[Door]:
+def opened(
+    street: Street,
+    db: Database,
+    settings: Settings | None = None,
+    calendar: Calendar = by_the_clock,
+) -> Iterator[Door]:
     """Run an intake over *db*; it is the only one in its street."""
     clock, launcher = FakeClock(), FakeLauncher()
-    book = replace(a_book(db), calendar=clock.calendar)
+    book = replace(a_book(db), calendar=calendar)
     before = street.app
     street.app = app = create_app(book, clock, launcher, settings or SETTINGS)
     try:
