@@ -15,12 +15,14 @@ from rich.text import Text
 from polydock_pipelines.actions.operate import UnknownInstanceError
 from polydock_pipelines.actions.pause import PauseError
 from polydock_pipelines.actions.people import GroupError
+from polydock_pipelines.actions.preview_mails import UnknownAppError
 from polydock_pipelines.cli.failing import BAD_USAGE, fail, one_line
 from polydock_pipelines.clock import ClockError
 from polydock_pipelines.db import version
 from polydock_pipelines.db.database import NO_DATABASE, Database
 from polydock_pipelines.db.vault import VaultError
 from polydock_pipelines.db.version import SchemaError
+from polydock_pipelines.emails.errors import EmailError
 from polydock_pipelines.lifecycle.transitions import NotAllowedError
 from polydock_pipelines.ports import PortError
 from polydock_pipelines.settings import SettingsError
@@ -28,12 +30,14 @@ from polydock_pipelines.wiring import open_database
 
 EXPECTED = (
     ClockError,
+    EmailError,
     GroupError,
     NotAllowedError,
     PauseError,
     PortError,
     SchemaError,
     SettingsError,
+    UnknownAppError,
     UnknownInstanceError,
     VaultError,
 )

@@ -4,7 +4,9 @@ Names are the catalogue's (`mails.ready` …); subjects are the original's, and 
 instance's name.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from polydock_pipelines.emails import contexts
 
@@ -22,6 +24,8 @@ class Kind:
     has_extension: bool = False
     has_unsubscribe: bool = False
     """It goes out with the headers List-Unsubscribe and List-Unsubscribe-Post."""
+    is_sent_unasked: bool = False
+    """Even of an app that has no entry for it: else nobody would tell how a signup ended."""
 
 
 KINDS = {
@@ -33,6 +37,7 @@ KINDS = {
             contexts.ReadyContext,
             has_credentials=True,
             has_login=True,
+            is_sent_unasked=True,
         ),
         Kind(
             "midtrial",
@@ -50,6 +55,17 @@ KINDS = {
             has_unsubscribe=True,
         ),
         Kind("trial_complete", "Your Trial Has Ended", contexts.TrialCompleteContext),
-        Kind("trial_failed", "Your Trial Could Not Be Set Up", contexts.TrialFailedContext),
+        Kind(
+            "trial_failed",
+            "Your Trial Could Not Be Set Up",
+            contexts.TrialFailedContext,
+            is_sent_unasked=True,
+        ),
     )
 }
+
+
+def is_sent(kind: str, mails: Mapping[str, Any]) -> bool:
+    """Whether an app sends mails of *kind*; *mails* is what its catalogue's entry says of mails."""
+    entry = mails.get(kind)
+    return KINDS[kind].is_sent_unasked if entry is None else bool(entry["enabled"])

@@ -2,8 +2,8 @@ from dataclasses import fields
 
 import pytest
 
-from polydock_pipelines.catalog.trial_shapes import Mails
-from polydock_pipelines.emails.kinds import KINDS
+from polydock_pipelines.catalog.trial_shapes import TRIAL_MAILS, Mails
+from polydock_pipelines.emails.kinds import KINDS, is_sent
 
 
 def test_the_kinds_are_the_catalogues() -> None:
@@ -17,6 +17,13 @@ def test_the_subjects_are_the_originals() -> None:
         "One Day Left in Your Trial",
         "Your Trial Has Ended",
     ]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_an_app_sends_what_it_has_words_for_and_how_a_signup_ended(kind: str) -> None:
+    assert is_sent(kind, {}) is (kind not in TRIAL_MAILS)
+    assert is_sent(kind, {kind: {"body": "Hello", "enabled": True}})
+    assert not is_sent(kind, {kind: {"body": "Hello", "enabled": False}})
 
 
 @pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS)
