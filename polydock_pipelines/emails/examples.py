@@ -64,6 +64,7 @@ def _reminder(now: datetime, left: timedelta, body: str) -> dict[str, Any]:
         "body": body,
         "login_url": _LOGIN,
         "login_expires_at": now + left,
+        "is_without_password": False,  # that was for the first day
         "trial_ends_at": now + left,
         "unsubscribe_url": f"{_HERE}/unsubscribe/b2Zm",
     }
@@ -76,7 +77,7 @@ def _ready(now: datetime) -> MailContext:
         subject="Your CMS is ready",
         body=BODY,
         login_url=_LOGIN,
-        login_expires_at=now + timedelta(days=3),
+        login_expires_at=now + TRIAL,
         credentials=Credentials(Secret("amber-otter"), Secret("horse battery <staple>")),
         trial_ends_at=now + TRIAL,
     )
