@@ -1,11 +1,13 @@
 """Mail rows, written once, in the transaction of what they tell. `db.posting` sends them on."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import select, update
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from polydock_pipelines.db.models.instances import AppInstance
@@ -16,6 +18,7 @@ from polydock_pipelines.db.writing import Writing
 from polydock_pipelines.lifecycle.mails import POLICIES, MailKind, is_written, occasion
 
 DECLINED = "this person wants no reminders"
+REMINDERS = [kind for kind, policy in POLICIES.items() if policy.is_reminder]
 
 
 @dataclass(frozen=True)
@@ -175,3 +178,31 @@ def call_off(
         .values(state="skipped", problem=why, settled_at=now, due_at=None)
         .execution_options(synchronize_session=False)
     )
+
+
+def has_declined(session: Session, recipient: str) -> bool:
+    """Whether a person wants no reminders."""
+    return session.get(MailOptOut, recipient) is not None
+
+
+def decline(session: Session, recipient: str, now: datetime) -> None:
+    """Note that a person wants no reminders, and skip those that wait to be sent to them.
+
+    One that is written in this moment, past this look, is skipped when it is about to be sent.
+    """
+    if not has_declined(session, recipient):
+        with suppress(IntegrityError), session.begin_nested():  # somebody else was quicker
+            session.add(MailOptOut(recipient=recipient, created_at=now))
+    waiting = (
+        select(Email)
+        .where(
+            Email.recipient == recipient,
+            Email.state == "pending",
+            Email.tried_at.is_(None),
+            Email.kind.in_([kind.value for kind in REMINDERS]),
+        )
+        .order_by(Email.id)
+        .with_for_update()
+    )
+    for mail in session.scalars(waiting):
+        settle(mail, "skipped", DECLINED, now)

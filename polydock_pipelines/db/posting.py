@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 
 from polydock_pipelines.db.brakes import of_store
 from polydock_pipelines.db.database import Database
-from polydock_pipelines.db.mails import settle
+from polydock_pipelines.db.mails import DECLINED, REMINDERS, has_declined, settle
 from polydock_pipelines.db.models.instances import AppInstance
 from polydock_pipelines.db.models.mails import WAITS, Email
 from polydock_pipelines.db.models.offers import StoreApp
@@ -129,6 +129,7 @@ def begin(
         return None
     row, app = _subject(session, mail)
     reason = why_not(MailKind(mail.kind), mail.occasion, standing(row, how.today))
+    reason = reason or _declined_since(session, mail)
     if mail.tried_at is not None:
         mail.repeats += 1
         if mail.repeats > MOST_REPEATS:
@@ -138,6 +139,14 @@ def begin(
     letter = _letter(session, vault, mail, row, app)
     mail.tried_at, mail.lease_until = how.now, how.now + LEASE
     return letter
+
+
+def _declined_since(session: Session, mail: Email) -> str:
+    """Return why a reminder is not sent to a person who declined while it was written."""
+    is_asked_by_hand = mail.requested_by is not None
+    if MailKind(mail.kind) not in REMINDERS or is_asked_by_hand:
+        return ""
+    return DECLINED if has_declined(session, mail.recipient) else ""
 
 
 def _not_sent(mail: Email, state: str, reason: str, now: datetime) -> NotSent:
