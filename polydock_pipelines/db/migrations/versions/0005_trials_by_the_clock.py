@@ -50,7 +50,7 @@ def upgrade() -> None:
     sa.PrimaryKeyConstraint('id', name=op.f('pk_emails')),
     sa.UniqueConstraint('instance_id', 'kind', 'recipient', 'occasion', name=op.f('uq_emails_instance_id_kind_recipient_occasion'))
     )
-    op.create_index('ix_emails_due', 'emails', ['due_at'], unique=False, sqlite_where=WAITS, postgresql_where=WAITS)
+    op.create_index('ix_emails_due', 'emails', ['due_at', 'id'], unique=False, sqlite_where=WAITS, postgresql_where=WAITS)
     op.create_index('ix_emails_created_at', 'emails', ['created_at'], unique=False)
     op.create_table('mail_opt_outs',
     sa.Column('recipient', sa.String(length=255), nullable=False),
