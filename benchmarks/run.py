@@ -16,10 +16,12 @@ from benchmarks import (
     due_query,
     history,
     idle,
+    mails,
     naive_rival,
     recovery,
     results_file,
     signups,
+    trial_queries,
 )
 from benchmarks.figures import Figure
 from benchmarks.plan import COST_SIZES, SMALL, Plan, Sizes
@@ -31,6 +33,8 @@ MEASUREMENTS: dict[str, Callable[[Plan], list[Figure]]] = {
     "naive": naive_rival.measure,
     "idle": idle.measure,
     "due": due_query.measure,
+    "trials": trial_queries.measure,
+    "mails": mails.measure,
     "crowd": crowd.measure,
     "recovery": recovery.measure,
     "history": history.measure,

@@ -218,6 +218,27 @@ def make_instance_row(
     return row
 
 
+def make_trial(
+    session: Session,
+    app: StoreApp | None = None,
+    *,
+    days: float = 14,
+    since: datetime = START,
+    owner: str | None = "ada@example.com",
+    **changes: Any,
+) -> AppInstance:
+    """Add a trial that was claimed *since* and ends *days* later, its reminders not reckoned."""
+    owners = (make_user(session, f"{next(_numbers)}-{owner}"),) if owner else ()
+    defaults = {
+        "status": "running-healthy-claimed",
+        "group": make_group(session, *owners),
+        "claimed_at": since,
+        "trial_started_at": since,
+        "trial_ends_at": since + timedelta(days=days),
+    }
+    return make_instance_row(session, app, **_merged(defaults, changes))
+
+
 def _due(status: str, now: datetime) -> dict[str, datetime]:
     stage = stage_of(status)
     if stage is None or status not in UNSTABLE:
@@ -292,9 +313,9 @@ def change_row(database: Database, instance_id: int, **changes: Any) -> None:
             setattr(row, name, value)
 
 
-def a_book(database: Database) -> Book:
+def a_book(database: Database, **changes: Any) -> Book:
     """Return the book that leases take."""
-    return Book(database, public_url="https://polydock.example.com")
+    return Book(database, public_url="https://polydock.example.com", **changes)
 
 
 # -- frozen values

@@ -71,11 +71,13 @@ class Overdue:
 
 def overdue_purges(book: Book, now: datetime) -> list[Overdue]:
     """Return purges that failed, or that are more than a day late; the oldest first."""
-    late = book.calendar(now) - OVERDUE_AFTER
+    today = book.calendar(now)
+    late = today - OVERDUE_AFTER
     chosen = (
         select(AppInstance)
         .where(
             text(PURGE_AHEAD),
+            AppInstance.purge_eligible_at <= today,  # one that failed was due: it spares the rest
             or_(AppInstance.purge_eligible_at <= late, AppInstance.status == failed("purge")),
         )
         .order_by(AppInstance.purge_eligible_at, AppInstance.id)

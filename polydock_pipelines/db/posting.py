@@ -257,12 +257,12 @@ def put_off_until(letter: Letter, now: datetime) -> datetime | None:
     return now + BACK_OFF[min(letter.attempts, len(BACK_OFF) - 1)]
 
 
-def give_back(db: Database, token: str) -> None:
+def give_back(db: Database, token: str, ids: Sequence[int]) -> None:
     """Let go of what we leased and did not begin."""
     with db.write() as session:
         session.execute(
             update(Email)
-            .where(Email.lease_token == token, Email.tried_at.is_(None))
+            .where(Email.id.in_(ids), Email.lease_token == token, Email.tried_at.is_(None))
             .values(lease_token=None, lease_until=None)
             .execution_options(synchronize_session=False)
         )

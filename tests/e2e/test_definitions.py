@@ -30,9 +30,36 @@ JOBS = {
     "remove_instances",
     "purge_projects",
 }
-OPERATORS = {"retry_instances", "end_stuck_instances", "pause_work", "resume_work"}
-WATCHING = {"find_stuck_instances", "find_lagoon_drift", "prune_history"}
-SENSORS = {"signups", "builds", "due_instances"}
+OPERATORS = {
+    "retry_instances",
+    "end_stuck_instances",
+    "pause_work",
+    "resume_work",
+    "extend_trials",
+}
+WATCHING = {
+    "find_stuck_instances",
+    "find_lagoon_drift",
+    "begin_project_purges",
+    "prune_history",
+}
+TRIALS = {
+    "send_midtrial_emails",
+    "send_one_day_left_emails",
+    "send_trial_complete_emails",
+    "remove_ended_trials",
+    "send_emails",
+}
+FAST_SENSORS = {"signups", "builds", "due_instances"}
+SENSORS = {*FAST_SENSORS, "emails"}
+EACH_MINUTE = {
+    "midtrial_emails",
+    "one_day_left_emails",
+    "trial_complete_emails",
+    "trial_removals",
+    "project_purges",
+}
+SCHEDULES = {*EACH_MINUTE, "stuck_instances", "lagoon_drift", "retention"}
 UUID = "6f1c52b0-6f0e-4c8a-9a53-0c1d4f5a7e10"
 NO_SOCKETS = """
 import socket
@@ -73,8 +100,9 @@ def test_definitions_load_in_an_empty_environment_without_a_connection(tmp_path:
 def test_jobs_and_sensors_have_the_names_that_operators_know(defs: dg.Definitions) -> None:
     repository = defs.get_repository_def()
     assert {job.name for job in repository.get_all_jobs()} - {"__ASSET_JOB"} == (
-        JOBS | OPERATORS | WATCHING
+        JOBS | OPERATORS | WATCHING | TRIALS
     )
+    assert {schedule.name for schedule in repository.schedule_defs} == SCHEDULES
     assert {sensor.name for sensor in repository.sensor_defs} == SENSORS
 
 
@@ -85,7 +113,27 @@ def test_app_instances_is_an_asset_with_a_partition_an_instance(defs: dg.Definit
     assert partitions.name == "app_instance"
 
 
-@pytest.mark.parametrize("name", sorted(SENSORS))
+@pytest.mark.parametrize("name", sorted(SCHEDULES))
+def test_schedules_run_by_default(name: str, defs: dg.Definitions) -> None:
+    schedule = defs.resolve_schedule_def(name)
+    assert schedule.default_status is dg.DefaultScheduleStatus.RUNNING
+    assert (schedule.cron_schedule == "* * * * *") == (name in EACH_MINUTE)
+
+
+@pytest.mark.parametrize("name", sorted(TRIALS))
+def test_trial_jobs_run_in_process_and_end_in_time(name: str, defs: dg.Definitions) -> None:
+    job = defs.resolve_job_def(name)
+    assert job.executor_def is dg.in_process_executor
+    assert job.tags["dagster/max_runtime"] == "300"
+
+
+def test_each_kind_of_mail_is_an_asset(defs: dg.Definitions) -> None:
+    kinds = ("ready", "midtrial", "one_day_left", "trial_complete", "failed")
+    keys = {dg.AssetKey(["trial_emails", kind]) for kind in kinds}
+    assert keys <= set(defs.resolve_all_asset_keys())
+
+
+@pytest.mark.parametrize("name", sorted(FAST_SENSORS))
 def test_sensors_run_by_default_and_faster_than_the_daemon(name: str, defs: dg.Definitions) -> None:
     sensor = defs.resolve_sensor_def(name)
     assert sensor.default_status is dg.DefaultSensorStatus.RUNNING

@@ -33,6 +33,7 @@ CHECKS = [
     "brakes",
     "circuits",
     "limits",
+    "mails",
     "Lagoon",
     "Lagoon user",
     "store eu",
@@ -379,7 +380,7 @@ def test_several_faults_are_all_named(clinic: Clinic) -> None:
     clinic.store(deploy_target_id=99)
     said = clinic.polydock("doctor")
     marks = [line[0] for line in said.out.splitlines()]
-    assert (said.code, marks.count("✘"), marks.count("✔")) == (1, 4, 10)
+    assert (said.code, marks.count("✘"), marks.count("✔")) == (1, 4, 11)
 
 
 def test_the_doctor_works_as_a_process_too(clinic: Clinic) -> None:
