@@ -229,7 +229,7 @@ def make_trial(
 ) -> AppInstance:
     """Add a trial that was claimed *since* and ends *days* later, its reminders not reckoned."""
     owners = (make_user(session, f"{next(_numbers)}-{owner}"),) if owner else ()
-    defaults = {
+    defaults: dict[str, Any] = {
         "status": "running-healthy-claimed",
         "group": make_group(session, *owners),
         "claimed_at": since,

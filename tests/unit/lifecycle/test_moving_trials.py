@@ -143,6 +143,7 @@ ODD_DAYS = [
 def test_a_trial_over_a_change_of_clocks_lasts_its_hours(zone: str, eve: datetime) -> None:
     local = eve.astimezone(ZoneInfo(zone))
     dates = trial_dates(local.astimezone(UTC), 2.5, BOTH)
+    assert dates.ends_at is not None
     assert dates.ends_at == eve + timedelta(hours=60)
     assert dates.midtrial_at == eve + timedelta(hours=30)
     assert dates.one_day_left_at == eve + timedelta(hours=36)
