@@ -76,7 +76,9 @@ class NotSent:
     reason: str
 
 
-def _waits(kinds: Collection[MailKind] | None, now: datetime) -> ColumnElement[bool]:
+def _waits(
+    kinds: Collection[MailKind] | None, now: datetime, paused_stores: Sequence[str]
+) -> ColumnElement[bool]:
     conditions: list[ColumnElement[bool]] = [
         text(WAITS),  # pyright: ignore[reportAssignmentType] - a boolean in words
         Email.due_at <= now,
@@ -84,13 +86,22 @@ def _waits(kinds: Collection[MailKind] | None, now: datetime) -> ColumnElement[b
     ]
     if kinds is not None:
         conditions.append(Email.kind.in_([kind.value for kind in kinds]))
+    if paused_stores:
+        of_instance = select(AppInstance.id).where(or_(*map(of_store, paused_stores)))
+        conditions.append(Email.instance_id.not_in(of_instance))
     return and_(*conditions)
 
 
-def is_any_due(db: Database, kinds: Collection[MailKind] | None, now: datetime) -> bool:
+def is_any_due(
+    db: Database,
+    kinds: Collection[MailKind] | None,
+    now: datetime,
+    paused_stores: Sequence[str] = (),
+) -> bool:
     """Whether a mail waits to be sent."""
+    chosen = select(Email.id).where(_waits(kinds, now, paused_stores)).limit(1)
     with db.read() as session:
-        return session.scalar(select(Email.id).where(_waits(kinds, now)).limit(1)) is not None
+        return session.scalar(chosen) is not None
 
 
 def lease(
@@ -102,10 +113,9 @@ def lease(
 ) -> tuple[str, list[int]]:
     """Take at most *limit* mails that wait, the oldest first; return our token and their ids."""
     token = str(uuid.uuid4())
-    chosen = select(Email.id).where(_waits(kinds, now)).order_by(Email.due_at, Email.id)
-    if paused_stores:
-        of_instance = select(AppInstance.id).where(or_(*map(of_store, paused_stores)))
-        chosen = chosen.where(Email.instance_id.not_in(of_instance))
+    chosen = (
+        select(Email.id).where(_waits(kinds, now, paused_stores)).order_by(Email.due_at, Email.id)
+    )
     with db.write() as session:
         ids = list(session.scalars(chosen.limit(limit).with_for_update(skip_locked=True)))
         session.execute(
@@ -181,7 +191,9 @@ def _letter(session: Session, vault: Vault, mail: Email, row: AppInstance, app: 
 
 def _mine(session: Session, email_id: int, token: str) -> Email | None:
     return session.scalar(
-        select(Email).where(Email.id == email_id, Email.lease_token == token).with_for_update()
+        select(Email)
+        .where(Email.id == email_id, Email.lease_token == token, Email.state == "pending")
+        .with_for_update()
     )
 
 
@@ -250,9 +262,23 @@ def finish(session: Session, result: Result, now: datetime) -> bool:
     return True
 
 
+def put_off(
+    session: Session, email_id: int, token: str, reason: str, now: datetime, *, pause: timedelta
+) -> NotSent | None:
+    """Let a mail that we lease and cannot write yet wait for *pause*; None: not ours."""
+    mail = _mine(session, email_id, token)
+    if mail is None:
+        return None
+    finish(session, Result(mail.id, token, "pending", reason, now + pause, is_answer=False), now)
+    return NotSent(MailKind(mail.kind), mail.recipient, mail.state, reason)
+
+
 def put_off_until(letter: Letter, now: datetime) -> datetime | None:
-    """Return when a mail that was put off is tried again; None: never, it has waited too long."""
-    if now - letter.created_at > LONGEST_PUT_OFF:
+    """Return when a mail that was put off is tried again; None: never, it was tried long enough.
+
+    One that is old because nobody could ask a server gets its tries all the same.
+    """
+    if now - letter.created_at > LONGEST_PUT_OFF and letter.attempts >= len(BACK_OFF):
         return None
     return now + BACK_OFF[min(letter.attempts, len(BACK_OFF) - 1)]
 
