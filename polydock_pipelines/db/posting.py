@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 
 from polydock_pipelines.db.brakes import of_store
 from polydock_pipelines.db.database import Database
-from polydock_pipelines.db.mails import settle
+from polydock_pipelines.db.mails import settle, settled_as
 from polydock_pipelines.db.models.instances import AppInstance
 from polydock_pipelines.db.models.mails import WAITS, Email
 from polydock_pipelines.db.models.offers import StoreApp
@@ -124,10 +124,10 @@ def begin(
 
     VaultError when what it must say cannot be opened.
     """
-    mail = _mine(session, email_id, token)
-    if mail is None:
+    found = _mine_and_its_subject(session, email_id, token)
+    if found is None:
         return None
-    row, app = _subject(session, mail)
+    mail, row, app = found
     reason = why_not(MailKind(mail.kind), mail.occasion, standing(row, how.today))
     if mail.tried_at is not None:
         mail.repeats += 1
@@ -170,19 +170,21 @@ def _letter(session: Session, vault: Vault, mail: Email, row: AppInstance, app: 
     )
 
 
-def _mine(session: Session, email_id: int, token: str) -> Email | None:
-    return session.scalar(
-        select(Email).where(Email.id == email_id, Email.lease_token == token).with_for_update()
-    )
-
-
-def _subject(session: Session, mail: Email) -> tuple[AppInstance, StoreApp]:
+def _mine_and_its_subject(
+    session: Session, email_id: int, token: str
+) -> tuple[Email, AppInstance, StoreApp] | None:
     found = session.execute(
-        select(AppInstance, StoreApp)
+        select(Email, AppInstance, StoreApp)
+        .join(AppInstance, AppInstance.id == Email.instance_id)
         .join(StoreApp, StoreApp.id == AppInstance.store_app_id)
-        .where(AppInstance.id == mail.instance_id)
-    ).one()
-    return found[0], found[1]
+        .where(_is_mine(email_id, token))
+        .with_for_update(of=Email)
+    ).one_or_none()
+    return (found[0], found[1], found[2]) if found is not None else None
+
+
+def _is_mine(email_id: int, token: str) -> ColumnElement[bool]:
+    return and_(Email.id == email_id, Email.lease_token == token)
 
 
 def standing(row: AppInstance, today: datetime) -> Standing:
@@ -224,13 +226,12 @@ class Result:
 
 def finish(session: Session, result: Result, now: datetime) -> bool:
     """Write what became of a mail; False when it is somebody else's by now."""
-    mail = _mine(session, result.id, result.token)
+    if result.state != "pending":
+        return _settle_mine(session, result, now)
+    mail = session.scalar(select(Email).where(_is_mine(result.id, result.token)).with_for_update())
     if mail is None:
         return False
     mail.attempts += result.is_answer
-    if result.state != "pending":
-        settle(mail, result.state, result.problem, now)
-        return True
     if result.is_doubtful:
         mail.repeats += 1
         if mail.repeats > MOST_REPEATS:
@@ -239,6 +240,21 @@ def finish(session: Session, result: Result, now: datetime) -> bool:
     mail.due_at, mail.problem = result.due_at or now, result.problem
     mail.lease_token = mail.lease_until = mail.tried_at = None
     return True
+
+
+def _settle_mine(session: Session, result: Result, now: datetime) -> bool:
+    """Bring a mail to its end in one statement: of ten thousand, most are just sent."""
+    settled = session.execute(
+        update(Email)
+        .where(_is_mine(result.id, result.token))
+        .values(
+            attempts=Email.attempts + int(result.is_answer),
+            **settled_as(result.state, result.problem, now),
+        )
+        .returning(Email.id)
+        .execution_options(synchronize_session=False)
+    )
+    return settled.first() is not None
 
 
 def put_off_until(letter: Letter, now: datetime) -> datetime | None:
