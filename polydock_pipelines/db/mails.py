@@ -102,8 +102,14 @@ def _new(  # noqa: PLR0917 - a row's own values
 
 def settle(mail: Email, state: str, problem: str, now: datetime) -> None:
     """Bring a row to its end."""
-    mail.state, mail.problem, mail.settled_at = state, problem, now
-    mail.due_at = mail.lease_token = mail.lease_until = mail.tried_at = None
+    for column, value in settled_as(state, problem, now).items():
+        setattr(mail, column, value)
+
+
+def settled_as(state: str, problem: str, now: datetime) -> dict[str, Any]:
+    """Return what the columns of a row hold that came to its end."""
+    ended = dict.fromkeys(("due_at", "lease_token", "lease_until", "tried_at"))
+    return {"state": state, "problem": problem, "settled_at": now, **ended}
 
 
 def _mails_of_apps(session: Session, ids: Collection[int]) -> dict[int, dict[str, Any]]:
