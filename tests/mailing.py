@@ -1,10 +1,11 @@
 """Builders for tests of mails: instances whose people get some, and rounds that send them."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import select
+from sqlalchemy.orm import Session
 
 from polydock_pipelines.actions.letters import Letterhead
 from polydock_pipelines.actions.send_mails import Post, Sent, send_mails
@@ -12,11 +13,13 @@ from polydock_pipelines.db.database import Database
 from polydock_pipelines.db.mails import write_mail
 from polydock_pipelines.db.models.instances import AppInstance
 from polydock_pipelines.db.models.mails import Email, MailOptOut
+from polydock_pipelines.db.models.people import User
 from polydock_pipelines.db.writing import Writing
 from polydock_pipelines.lifecycle.mails import MailKind
-from polydock_pipelines.ports import Clock
-from polydock_pipelines.ports.mail import Mailer
+from polydock_pipelines.ports import Clock, EndpointError
+from polydock_pipelines.ports.mail import SMTP, Mail, Mailer
 from tests.fakes.clock import START
+from tests.fakes.mailer import FakeMailer
 from tests.makers import a_book, make_group, make_instance_row, make_store_app, make_user
 
 ALL_MAILS = {kind.value: {"enabled": True} for kind in MailKind}
@@ -62,9 +65,14 @@ def an_owned(
     values = {"user_email": ADA, "user_first_name": "Ada", **dates, **changes}
     with database.write() as session:
         offer = make_store_app(session, **{"mails": ALL_MAILS, **(app or {})})
-        people = [make_user(session, owner) for owner in owners]
+        people = [_person(session, owner) for owner in owners]
         group = make_group(session, *people)
         return make_instance_row(session, offer, status=status, now=now, group=group, **values).id
+
+
+def _person(session: Session, email: str) -> User:
+    known = session.scalar(select(User).where(User.email == email))
+    return known or make_user(session, email)
 
 
 def write(
@@ -111,3 +119,21 @@ def decline(database: Database, recipient: str) -> None:
     """Let a person want no reminders."""
     with database.write() as session:
         session.add(MailOptOut(recipient=recipient, created_at=START))
+
+
+class Interrupted(FakeMailer):
+    """A mailer under whose mail to somebody something happens, once; other mails are leased."""
+
+    def __init__(self, at: str, act: Callable[[], object]) -> None:
+        super().__init__()
+        self._at, self._acts = at, iter([act])
+
+    def take(self, mail: Mail) -> None:
+        super().take(mail)
+        if mail.recipient == self._at:
+            for act in self._acts:
+                act()
+
+
+def gone() -> EndpointError:
+    return EndpointError("no answer", endpoint=SMTP)

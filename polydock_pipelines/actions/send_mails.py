@@ -171,12 +171,12 @@ class _Round:
         try:
             with self.post.mailer.session() as line:
                 for email_id in ids:
+                    if self.stop.is_set() or time.monotonic() > self.stop_at:
+                        break
                     letter = self._turn(done, email_id, token)
                     done = None
                     if letter is not None:
                         done = (letter, self._hand_over(line, letter))
-                    if self.stop.is_set() or time.monotonic() > self.stop_at:
-                        break
         finally:
             if done is not None:
                 self._turn(done, None, token)
