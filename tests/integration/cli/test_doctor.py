@@ -24,7 +24,7 @@ from tests.fakes.clock import START
 from tests.integration.cli.conftest import KEY, Command
 from tests.integration.cli.dagster_stand_in import StandIn, daemons, standing_in
 from tests.integration.clients.test_smtp_server import MailServer, running
-from tests.makers import VAULT, make_store, make_trial
+from tests.makers import VAULT, make_store, make_store_app, make_trial
 
 CANARY = "Canary4711"
 CHECKS = [
@@ -143,7 +143,8 @@ def test_in_good_health_every_line_is_green(clinic: Clinic) -> None:
 def test_a_purged_instance_is_no_trouble(clinic: Clinic) -> None:
     """It has no secret left that could not be opened, and nothing outside."""
     with clinic.db.write() as session:
-        row = make_trial(session, status="removed", purged_at=START)
+        app = make_store_app(session, session.query(Store).one())
+        row = make_trial(session, app, status="removed", purged_at=START)
         row.admin_password = ""
     assert clinic.bad() == {}
 
