@@ -10,7 +10,7 @@ import socket
 import ssl
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, cast
+from typing import Any
 
 import httpcore
 
@@ -88,7 +88,13 @@ class Line:
     """Leads to one receiver; to be closed, opened or not."""
 
     def __init__(
-        self, url: WebhookUrl, tls: ssl.SSLContext, options: WebhookOptions, resolve: Resolve
+        self,
+        url: WebhookUrl,
+        options: WebhookOptions,
+        *,
+        tls: ssl.SSLContext,
+        resolve: Resolve,
+        network: httpcore.AsyncNetworkBackend,
     ) -> None:
         self.url = url
         self.step = "the look-up of its name"
@@ -96,6 +102,7 @@ class Line:
         self._tls = tls
         self._options = options
         self._resolve = resolve
+        self._network = network
         self._raw: httpcore.AsyncNetworkStream | None = None
         self._stream: Stream | None = None
 
@@ -163,11 +170,9 @@ class Line:
 
     async def _connected(self, addresses: Sequence[str]) -> httpcore.AsyncNetworkStream:
         words = ""
-        # Without anyio, httpcore would have a stand-in of that name, which confuses the checker.
-        backend = cast("httpcore.AsyncNetworkBackend", httpcore.AnyIOBackend())
         for address in addresses:
             try:
-                return await backend.connect_tcp(
+                return await self._network.connect_tcp(
                     address, self.url.port, timeout=self._options.connect_s
                 )
             except _CONNECT_FAILED as error:
