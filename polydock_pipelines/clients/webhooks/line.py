@@ -10,7 +10,6 @@ import socket
 import ssl
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
 
 import httpcore
 
@@ -22,6 +21,8 @@ Resolve = Callable[[str, int], Awaitable[Sequence[str]]]
 """Returns the addresses of a host, best first; OSError when there are none."""
 
 _LONGEST_HEAD = 64 * 1024
+_MOST_TRIED = 4
+"""Of a name's addresses: it is not ours to knock at a thousand doors for a stranger."""
 _CONNECT_FAILED = (httpcore.ConnectError, httpcore.ConnectTimeout)
 
 
@@ -78,10 +79,6 @@ class Stream(httpcore.AsyncNetworkStream):
     async def aclose(self) -> None:
         """See `httpcore.AsyncNetworkStream`."""
         await self._inner.aclose()
-
-    def get_extra_info(self, info: str) -> Any:  # as httpcore has it
-        """See `httpcore.AsyncNetworkStream`."""
-        return self._inner.get_extra_info(info)
 
 
 class Line:
@@ -164,13 +161,14 @@ class Line:
                 return addresses
         except TimeoutError:
             words = "no name server answered in time"
-        except (OSError, UnicodeError):
-            pass
+        except OSError as error:
+            if error.errno == socket.EAI_AGAIN:
+                words = "no name server answers for its name"
         raise self.ended("dns", words)
 
     async def _connected(self, addresses: Sequence[str]) -> httpcore.AsyncNetworkStream:
         words = ""
-        for address in addresses:
+        for address in addresses[:_MOST_TRIED]:
             try:
                 return await self._network.connect_tcp(
                     address, self.url.port, timeout=self._options.connect_s

@@ -2,8 +2,11 @@
 
 import asyncio
 import logging
+import socket
 import time
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import replace
 
 import pytest
@@ -85,6 +88,28 @@ def test_a_further_address_is_tried_when_one_is_away() -> None:
     assert network.asked == [(PUBLIC_V6, 80), (PUBLIC, 80)]
 
 
+def test_a_host_that_lets_nobody_in_is_nothing_sent() -> None:
+    with socket.create_server(("127.0.0.1", 0), backlog=0) as full, ExitStack() as stack:
+        port = full.getsockname()[1]
+        for _ in range(4):  # those that wait to be let in leave no place
+            waiting = stack.enter_context(socket.socket())
+            waiting.settimeout(0)
+            waiting.connect_ex(("127.0.0.1", port))
+        options = replace(LOCAL, connect_s=0.2, total_s=5)
+        with pytest.raises(WebhookUnreachableError, match="no connection in time") as raised:
+            send(local(options), replace(HOOK, url=f"http://127.0.0.1:{port}/"))
+    assert (raised.value.why, raised.value.may_have_arrived) == ("connect", False)
+
+
+def test_a_name_with_very_many_addresses_is_tried_a_few_times() -> None:
+    many = [f"93.184.215.{number}" for number in range(200)]
+    with running(Receiver()) as receiver:
+        sender, _, network = strict(receiver, many, away=many)
+        with pytest.raises(WebhookUnreachableError):
+            send(sender, HOOK)
+    assert network.asked == [(address, 80) for address in many[:4]]
+
+
 def test_a_name_whose_addresses_are_all_away_is_nothing_sent() -> None:
     with running(Receiver()) as receiver:
         sender, _, _ = strict(receiver, [PUBLIC, OTHER], away=[PUBLIC, OTHER])
@@ -146,6 +171,15 @@ def test_the_system_knows_no_name_that_ends_in_invalid() -> None:
     with pytest.raises(WebhookUnreachableError, match=r"http://hook\.invalid:8080 ") as raised:
         send(local(STRICT), replace(HOOK, url="http://hook.invalid:8080/canary"))
     assert raised.value.why in {"dns", "timeout"}
+
+
+def test_a_name_server_that_is_away_is_no_unknown_name() -> None:
+    async def away(_host: str, _port: int) -> Sequence[str]:
+        raise socket.gaierror(socket.EAI_AGAIN, "canary")
+
+    with pytest.raises(WebhookUnreachableError, match="no name server answers") as raised:
+        send(local(resolve=away), HOOK)
+    assert raised.value.why == "dns"
 
 
 def test_a_silent_name_server_is_left_in_time() -> None:
@@ -219,6 +253,18 @@ def test_many_at_once_keep_to_the_bound() -> None:
     assert len({received.headers["webhook-id"] for received in receiver.received}) == 200
     # A receiver's thread may note the end of a connection after the next one has begun.
     assert (receiver.connections, receiver.most_open <= 16) == (400, True)
+
+
+def test_threads_share_a_sender_each_with_its_own_loop() -> None:
+    sender = local(replace(LOCAL, connections=2, total_s=10))
+
+    async def some(receiver: Receiver) -> list[Answer]:
+        delivery = replace(HOOK, url=receiver.url)
+        return await asyncio.gather(*(sender.send(delivery) for _ in range(10)))
+
+    with running(Receiver()) as receiver, ThreadPoolExecutor(4) as threads:
+        answers = list(threads.map(lambda _: asyncio.run(some(receiver)), range(4)))
+    assert [[answer.status for answer in ten] for ten in answers] == [[200] * 10] * 4
 
 
 def test_whoever_gives_up_leaves_no_connection() -> None:
