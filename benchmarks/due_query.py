@@ -5,37 +5,23 @@ or claimed, some failed, a few thousand are under way. The queries are the senso
 rows fetched; the goal is for the 95th percentile of the slowest.
 """
 
-import os
-import time
-from collections.abc import Callable, Generator
-from contextlib import contextmanager
+from collections.abc import Callable
 from datetime import UTC, datetime
 
 from sqlalchemy import text
 
+from benchmarks import many_rows
 from benchmarks.figures import Figure, at_most, median, percentile, plain
-from benchmarks.people import CLAIMED
 from benchmarks.plan import Plan
-from polydock_pipelines.actions.apply_catalog import apply_catalog
 from polydock_pipelines.actions.hand_over import NEW, allowed
-from polydock_pipelines.actions.register import RegisterType, Signup, register
-from polydock_pipelines.cli.stack import ROOT
-from polydock_pipelines.db import handovers, schema, showing, waiting
+from polydock_pipelines.db import handovers, showing, waiting
 from polydock_pipelines.db.database import Database
 from polydock_pipelines.db.leases import Book
-from polydock_pipelines.db.models.offers import StoreApp
-from polydock_pipelines.db.vault import Vault, new_key
 from polydock_pipelines.lifecycle.table import Kind, statuses_of
-from tests.postgres import running_postgres
 
 LIMIT = 2000
 """As many rows as a hand-over takes."""
 UNDER_WAY = 4_000
-# Of those under way, by eights: due now, waiting for a build, in a run's hands, later again.
-SPREAD = """
-INSERT INTO app_instances ({columns})
-SELECT {values} FROM app_instances, generate_series(1, :rows) AS n WHERE app_instances.id = :first
-"""
 # Of two weeks, as `retention` keeps them; the last few are under way.
 HANDOVERS = """
 INSERT INTO handovers (id, kind, source, size, created_at, started_at, beat_at, ended_at)
@@ -44,9 +30,10 @@ SELECT gen_random_uuid()::text, (ARRAY['provision', 'activate'])[n % 2 + 1], 'si
  :now - n * interval '10 seconds', CASE WHEN n > 4 THEN :now - n * interval '9 seconds' END
 FROM generate_series(1, :rows) AS n
 """
-REST = """CASE WHEN n % 100 < 62 THEN 'removed' WHEN n % 100 < 92 THEN :claimed
+REST = """CASE WHEN n % 100 < 62 THEN 'removed' WHEN n % 100 < 92 THEN 'running-healthy-claimed'
  WHEN n % 100 < 95 THEN 'running-healthy-unclaimed' WHEN n % 100 < 98 THEN 'deploy-failed'
  ELSE 'post-deploy-failed' END"""
+# Of those under way, by eights: due now, waiting for a build, in a run's hands, later again.
 MOVING = """(ARRAY['pending-pre-create','pending-create','deploy-running','deploy-running',
  'pending-post-deploy','pending-polydock-claim','remove-running','pending-pre-remove'])
  [n % 8 + 1]"""
@@ -55,8 +42,13 @@ MOVING = """(ARRAY['pending-pre-create','pending-create','deploy-running','deplo
 def measure(plan: Plan) -> list[Figure]:
     """Return how long the slowest of the sensors' queries takes."""
     rows, looks = plan.sizes.rows, plan.sizes.looks
-    with _filled(rows) as database:
-        times = {name: _times(look, looks) for name, look in _queries(database).items()}
+    with many_rows.house() as database:
+        now = datetime.now(UTC)
+        many_rows.multiply(database, rows, _columns(rows), now)
+        with database.write() as session:
+            session.execute(text(HANDOVERS), {"rows": rows // 10, "now": now})
+        many_rows.settle(database)
+        times = {name: many_rows.times(look, looks) for name, look in _queries(database).items()}
     for name, seconds in times.items():
         print(
             f"    {name}: p50 {1000 * median(seconds):.1f} ms, "
@@ -68,16 +60,6 @@ def measure(plan: Plan) -> list[Figure]:
     found = [at_most(f"{title}, slowest ({slowest}), p95", p95, "ms", 50)]
     found += [plain(f"{title}, {name}, p50", 1000 * median(t), "ms") for name, t in times.items()]
     return [*found, plain(f"{title}, {slowest}, most", 1000 * max(times[slowest]), "ms")]
-
-
-def _times(look: Callable[[], object], times: int) -> list[float]:
-    look()  # the first plans, connects and reads from disk
-    found: list[float] = []
-    for _ in range(times):
-        began = time.perf_counter()
-        look()
-        found.append(time.perf_counter() - began)
-    return found
 
 
 def _queries(database: Database) -> dict[str, Callable[[], object]]:
@@ -120,53 +102,6 @@ def _waiting(book: Book, now: datetime) -> Callable[[], object]:
         return waiting.rows_waiting(book.db, now, {kind: gate.lets(kind) for kind in Kind})
 
     return look
-
-
-@contextmanager
-def _filled(rows: int) -> Generator[Database]:
-    with running_postgres() as server:
-        database = Database(server.url(server.create()), Vault([new_key()]))
-        try:
-            schema.upgrade(database)
-            first = _one_instance(database)
-            print(f"    writing {rows} rows", flush=True)
-            _multiply(database, first, rows)
-            yield database
-        finally:
-            database.close()
-
-
-def _one_instance(database: Database) -> int:
-    """Make an instance as a signup does; return its id."""
-    now = datetime.now(UTC)
-    apply_catalog(
-        database, [ROOT / "catalog" / "example.yaml"], now, dict(os.environ), dry_run=False
-    )
-    with database.read() as session:
-        app = session.query(StoreApp).filter(StoreApp.is_available_for_trials).first()
-    assert app is not None  # noqa: S101 - the example has one
-    asked = Signup(RegisterType.REQUEST_TRIAL, "person@example.com", "Grace", "Hopper", app.uuid, 1)
-    register(database, asked, now)
-    with database.read() as session:
-        return session.scalar(text("SELECT id FROM app_instances")) or 0
-
-
-def _multiply(database: Database, first: int, rows: int) -> None:
-    """Copy an instance *rows* times, spread over statuses and times; then look at the tables."""
-    now = datetime.now(UTC)
-    given = _columns(rows)
-    names = [column.name for column in Database.metadata.tables["app_instances"].columns]
-    values = [given.get(name, f"app_instances.{name}") for name in names if name != "id"]
-    columns = ", ".join(name for name in names if name != "id")
-    statement = SPREAD.format(columns=columns, values=", ".join(values))
-    with database.write() as session:
-        session.execute(
-            text(statement),
-            {"rows": rows, "first": first, "now": now, "claimed": CLAIMED},
-        )
-        session.execute(text(HANDOVERS), {"rows": rows // 10, "now": now})
-    with database.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        connection.execute(text("VACUUM ANALYZE"))
 
 
 def _columns(rows: int) -> dict[str, str]:

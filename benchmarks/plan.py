@@ -19,6 +19,11 @@ class Sizes:
     crowd: int = 1_000
     rows: int = 1_000_000
     looks: int = 50
+    due: int = 1_000
+    """So many trials fall due at once in each list of the calendar."""
+    ticks: int = 20
+    mails: int = 10_000
+    removals: int = 2_000
     idle_warm_s: float = 30.0
     idle_s: float = 120.0
     history: int = 30
@@ -33,6 +38,10 @@ SMALL = Sizes(
     crowd=60,
     rows=50_000,
     looks=10,
+    due=100,
+    ticks=3,
+    mails=300,
+    removals=20,
     idle_warm_s=5.0,
     idle_s=20.0,
     history=6,

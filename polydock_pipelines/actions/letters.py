@@ -22,6 +22,7 @@ from polydock_pipelines.emails.render import render
 from polydock_pipelines.emails.themes import DEFAULT_THEME, THEMES, ThemeName
 from polydock_pipelines.lifecycle.mails import POLICIES, MailKind
 from polydock_pipelines.lifecycle.secret import Secret
+from polydock_pipelines.mail_address import is_address
 from polydock_pipelines.ports.mail import Mail
 
 WITHOUT_END = timedelta(days=30)
@@ -65,8 +66,15 @@ def compose(letter: Letter, links: Links, head: Letterhead, now: datetime, today
         text=words.text,
         html=words.html,
         cc=head.cc,
+        reply_to=_reply_to(letter),
         unsubscribe_url=links.unsubscribe(letter.id) if is_reminder else None,
     )
+
+
+def _reply_to(letter: Letter) -> str | None:
+    """Return who answers: the app's support, unless not every server would take its address."""
+    support = letter.support_email
+    return support if support and support.isascii() and is_address(support) else None
 
 
 def _theme(letter: Letter, head: Letterhead) -> ThemeName:

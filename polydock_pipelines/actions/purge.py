@@ -71,11 +71,13 @@ class Overdue:
 
 def overdue_purges(book: Book, now: datetime) -> list[Overdue]:
     """Return purges that failed, or that are more than a day late; the oldest first."""
-    late = book.calendar(now) - OVERDUE_AFTER
+    today = book.calendar(now)
+    late = today - OVERDUE_AFTER
     chosen = (
         select(AppInstance)
         .where(
             text(PURGE_AHEAD),
+            AppInstance.purge_eligible_at <= today,  # one that failed was due: it spares the rest
             or_(AppInstance.purge_eligible_at <= late, AppInstance.status == failed("purge")),
         )
         .order_by(AppInstance.purge_eligible_at, AppInstance.id)
@@ -147,6 +149,7 @@ def confirm_purged(
         if is_held(row, now):
             raise NotAllowedError(f"a run is at work on {row.name}; try again in a minute")
         change = confirm_gone(row.status)
+        row.lease_token = row.lease_until = row.handed_until = None
         add_log(session, row, asked("gone, they say:", by, reason), now=now)
         write(session, row, change, book.writing(now))
         return _answer(row, "it counts as purged")

@@ -180,7 +180,7 @@ class _Round:
         finally:
             if done is not None:
                 self._turn(done, None, token)
-            posting.give_back(self.post.book.db, token)
+            posting.give_back(self.post.book.db, token, ids)
 
     def _turn(
         self, done: tuple[Letter, Result] | None, email_id: int | None, token: str

@@ -115,8 +115,8 @@ def _purged(session: Session, row: AppInstance, how: Writing) -> None:
 
 def _on_the_way(session: Session, row: AppInstance, stage: Stage, how: Writing) -> None:
     """Follow a failure before the claim, a retry after it, and a removal that came first."""
-    if row.claimed_at is not None:
-        return
+    if row.claimed_at is not None or stage.kind is Kind.PURGE:
+        return  # by then it was told what became of it
     registration = _registration(session, row)
     if registration is None:
         return

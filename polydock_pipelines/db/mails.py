@@ -1,11 +1,13 @@
 """Mail rows, written once, in the transaction of what they tell. `db.posting` sends them on."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import select, update
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from polydock_pipelines.db.models.instances import AppInstance
@@ -16,6 +18,7 @@ from polydock_pipelines.db.writing import Writing
 from polydock_pipelines.lifecycle.mails import POLICIES, MailKind, is_written, occasion
 
 DECLINED = "this person wants no reminders"
+REMINDERS = [kind for kind, policy in POLICIES.items() if policy.is_reminder]
 
 
 @dataclass(frozen=True)
@@ -99,8 +102,14 @@ def _new(  # noqa: PLR0917 - a row's own values
 
 def settle(mail: Email, state: str, problem: str, now: datetime) -> None:
     """Bring a row to its end."""
-    mail.state, mail.problem, mail.settled_at = state, problem, now
-    mail.due_at = mail.lease_token = mail.lease_until = mail.tried_at = None
+    for column, value in settled_as(state, problem, now).items():
+        setattr(mail, column, value)
+
+
+def settled_as(state: str, problem: str, now: datetime) -> dict[str, Any]:
+    """Return what the columns of a row hold that came to its end."""
+    ended = dict.fromkeys(("due_at", "lease_token", "lease_until", "tried_at"))
+    return {"state": state, "problem": problem, "settled_at": now, **ended}
 
 
 def _mails_of_apps(session: Session, ids: Collection[int]) -> dict[int, dict[str, Any]]:
@@ -200,3 +209,31 @@ def call_off(
         )
         .execution_options(synchronize_session=False)
     )
+
+
+def has_declined(session: Session, recipient: str) -> bool:
+    """Whether a person wants no reminders."""
+    return session.get(MailOptOut, recipient) is not None
+
+
+def decline(session: Session, recipient: str, now: datetime) -> None:
+    """Note that a person wants no reminders, and skip those that wait to be sent to them.
+
+    One that is written in this moment, past this look, is skipped when it is about to be sent.
+    """
+    if not has_declined(session, recipient):
+        with suppress(IntegrityError), session.begin_nested():  # somebody else was quicker
+            session.add(MailOptOut(recipient=recipient, created_at=now))
+    waiting = (
+        select(Email)
+        .where(
+            Email.recipient == recipient,
+            Email.state == "pending",
+            Email.tried_at.is_(None),
+            Email.kind.in_([kind.value for kind in REMINDERS]),
+        )
+        .order_by(Email.id)
+        .with_for_update()
+    )
+    for mail in session.scalars(waiting):
+        settle(mail, "skipped", DECLINED, now)

@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 
 from polydock_pipelines.db.brakes import of_store
 from polydock_pipelines.db.database import Database
-from polydock_pipelines.db.mails import settle
+from polydock_pipelines.db.mails import DECLINED, REMINDERS, has_declined, settle, settled_as
 from polydock_pipelines.db.models.instances import AppInstance
 from polydock_pipelines.db.models.mails import WAITS, Email
 from polydock_pipelines.db.models.offers import StoreApp
@@ -134,11 +134,12 @@ def begin(
 
     VaultError when what it must say cannot be opened.
     """
-    mail = _mine(session, email_id, token)
-    if mail is None:
+    found = _mine_and_its_subject(session, email_id, token)
+    if found is None:
         return None
-    row, app = _subject(session, mail)
+    mail, row, app = found
     reason = why_not(MailKind(mail.kind), mail.occasion, standing(row, how.today))
+    reason = reason or _declined_since(session, mail)
     if mail.tried_at is not None:
         mail.repeats += 1
         if mail.repeats > MOST_REPEATS:
@@ -148,6 +149,14 @@ def begin(
     letter = _letter(session, vault, mail, row, app)
     mail.tried_at, mail.lease_until = how.now, how.now + LEASE
     return letter
+
+
+def _declined_since(session: Session, mail: Email) -> str:
+    """Return why a reminder is not sent to a person who declined while it was written."""
+    is_asked_by_hand = mail.requested_by is not None
+    if MailKind(mail.kind) not in REMINDERS or is_asked_by_hand:
+        return ""
+    return DECLINED if has_declined(session, mail.recipient) else ""
 
 
 def _not_sent(mail: Email, state: str, reason: str, now: datetime) -> NotSent:
@@ -181,20 +190,24 @@ def _letter(session: Session, vault: Vault, mail: Email, row: AppInstance, app: 
 
 
 def _mine(session: Session, email_id: int, token: str) -> Email | None:
-    return session.scalar(
-        select(Email)
-        .where(Email.id == email_id, Email.lease_token == token, Email.state == "pending")
-        .with_for_update()
-    )
+    return session.scalar(select(Email).where(_is_mine(email_id, token)).with_for_update())
 
 
-def _subject(session: Session, mail: Email) -> tuple[AppInstance, StoreApp]:
+def _mine_and_its_subject(
+    session: Session, email_id: int, token: str
+) -> tuple[Email, AppInstance, StoreApp] | None:
     found = session.execute(
-        select(AppInstance, StoreApp)
+        select(Email, AppInstance, StoreApp)
+        .join(AppInstance, AppInstance.id == Email.instance_id)
         .join(StoreApp, StoreApp.id == AppInstance.store_app_id)
-        .where(AppInstance.id == mail.instance_id)
-    ).one()
-    return found[0], found[1]
+        .where(_is_mine(email_id, token))
+        .with_for_update(of=Email)
+    ).one_or_none()
+    return (found[0], found[1], found[2]) if found is not None else None
+
+
+def _is_mine(email_id: int, token: str) -> ColumnElement[bool]:
+    return and_(Email.id == email_id, Email.lease_token == token, Email.state == "pending")
 
 
 def standing(row: AppInstance, today: datetime) -> Standing:
@@ -236,13 +249,12 @@ class Result:
 
 def finish(session: Session, result: Result, now: datetime) -> bool:
     """Write what became of a mail; False when it is somebody else's by now."""
+    if result.state != "pending":
+        return _settle_mine(session, result, now)
     mail = _mine(session, result.id, result.token)
     if mail is None:
         return False
     mail.attempts += result.is_answer
-    if result.state != "pending":
-        settle(mail, result.state, result.problem, now)
-        return True
     if result.is_doubtful:
         mail.repeats += 1
         if mail.repeats > MOST_REPEATS:
@@ -264,6 +276,21 @@ def put_off(
     return NotSent(MailKind(mail.kind), mail.recipient, mail.state, reason)
 
 
+def _settle_mine(session: Session, result: Result, now: datetime) -> bool:
+    """Bring a mail to its end in one statement: of ten thousand, most are just sent."""
+    settled = session.execute(
+        update(Email)
+        .where(_is_mine(result.id, result.token))
+        .values(
+            attempts=Email.attempts + int(result.is_answer),
+            **settled_as(result.state, result.problem, now),
+        )
+        .returning(Email.id)
+        .execution_options(synchronize_session=False)
+    )
+    return settled.first() is not None
+
+
 def put_off_until(letter: Letter, now: datetime) -> datetime | None:
     """Return when a mail that was put off is tried again; None: never, it was tried long enough.
 
@@ -274,12 +301,12 @@ def put_off_until(letter: Letter, now: datetime) -> datetime | None:
     return now + BACK_OFF[min(letter.attempts, len(BACK_OFF) - 1)]
 
 
-def give_back(db: Database, token: str) -> None:
+def give_back(db: Database, token: str, ids: Sequence[int]) -> None:
     """Let go of what we leased and did not begin."""
     with db.write() as session:
         session.execute(
             update(Email)
-            .where(Email.lease_token == token, Email.tried_at.is_(None))
+            .where(Email.id.in_(ids), Email.lease_token == token, Email.tried_at.is_(None))
             .values(lease_token=None, lease_until=None)
             .execution_options(synchronize_session=False)
         )

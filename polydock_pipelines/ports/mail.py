@@ -73,6 +73,8 @@ class Mail:
     sender_name: str = field(default="", repr=False)
     cc: tuple[str, ...] = field(default=(), repr=False)
     """Get it too, unless the server refuses them: that never holds it back from the recipient."""
+    reply_to: str | None = field(default=None, repr=False)
+    """Who gets the answers; None: the sender."""
     unsubscribe_url: str | None = field(default=None, repr=False)
     """Takes a POST without a question (RFC 8058)."""
     headers: tuple[tuple[str, str], ...] = field(default=AUTOMATIC, repr=False)
@@ -126,8 +128,9 @@ def check(mail: Mail) -> None:
 
 
 def _problems(mail: Mail) -> Iterator[str]:
-    for name, address in (("recipient", mail.recipient), ("sender", mail.sender)):
-        if not is_address(address):
+    addresses = {"recipient": mail.recipient, "sender": mail.sender, "Reply-To": mail.reply_to}
+    for name, address in addresses.items():
+        if address is not None and not is_address(address):
             yield f"its {name} is no address that a mail server takes"
     if not all(map(is_address, mail.cc)):
         yield "one who gets a copy has no address that a mail server takes"
@@ -168,12 +171,14 @@ def compose(mail: Mail, *, utf8: bool = False) -> bytes:
 
     Its parts are quoted-printable, so that no server need take eight bits or long lines.
     """
-    message = EmailMessage(_Policy(linesep="\r\n", cte_type="7bit", utf8=utf8))
+    message = EmailMessage(_Policy(linesep="\r\n", cte_type="7bit", utf8=utf8, max_line_length=76))
     message["Date"] = mail.date
     message["From"] = _address(mail.sender, mail.sender_name)
     message["To"] = _address(mail.recipient)
     if mail.cc:
         message["Cc"] = [_address(cc) for cc in mail.cc]
+    if mail.reply_to is not None:
+        message["Reply-To"] = _address(mail.reply_to)
     message["Subject"] = mail.subject
     message["Message-ID"] = mail.message_id
     for name, value in mail.headers:

@@ -17,7 +17,9 @@ class Email(Model):
     __tablename__ = "emails"
     __table_args__ = (
         UniqueConstraint("instance_id", "kind", "recipient", "occasion"),
-        Index("ix_emails_due", "due_at", sqlite_where=text(WAITS), postgresql_where=text(WAITS)),
+        Index(
+            "ix_emails_due", "due_at", "id", sqlite_where=text(WAITS), postgresql_where=text(WAITS)
+        ),
         Index("ix_emails_created_at", "created_at"),
     )
 

@@ -6,7 +6,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from polydock_pipelines.actions.links import EXTEND, LOGIN, Links, Signed
+from polydock_pipelines.actions.links import EXTEND, LOGIN, Links, LinkState, Signed
 from polydock_pipelines.db.vault import Vault, new_key
 from tests.fakes.clock import START
 from tests.makers import UUID
@@ -22,7 +22,7 @@ def links(*keys: str) -> Links:
 
 
 def is_good(link: Signed, now: datetime = START, *keys: str) -> bool:
-    return links(*keys).is_good(link, now)
+    return links(*keys).state(link, now) is LinkState.GOOD
 
 
 def login(until: datetime = END, *keys: str) -> Signed:

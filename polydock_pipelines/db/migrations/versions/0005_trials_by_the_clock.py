@@ -50,7 +50,7 @@ def upgrade() -> None:
     sa.PrimaryKeyConstraint('id', name=op.f('pk_emails')),
     sa.UniqueConstraint('instance_id', 'kind', 'recipient', 'occasion', name=op.f('uq_emails_instance_id_kind_recipient_occasion'))
     )
-    op.create_index('ix_emails_due', 'emails', ['due_at'], unique=False, sqlite_where=WAITS, postgresql_where=WAITS)
+    op.create_index('ix_emails_due', 'emails', ['due_at', 'id'], unique=False, sqlite_where=WAITS, postgresql_where=WAITS)
     op.create_index('ix_emails_created_at', 'emails', ['created_at'], unique=False)
     op.create_table('mail_opt_outs',
     sa.Column('recipient', sa.String(length=255), nullable=False),
@@ -66,6 +66,7 @@ def upgrade() -> None:
     op.add_column('app_instances', sa.Column('purged_at', UtcDateTime(), nullable=True))
     op.execute('UPDATE app_instances SET trial_started_at = claimed_at WHERE is_trial')
     op.drop_index('ix_app_instances_trial', 'app_instances')
+    op.create_index('ix_app_instances_organization', 'app_instances', ['organization_id', 'status'], unique=False)
     for name, column, where in AHEAD:
         op.create_index(name, 'app_instances', [column], unique=False, sqlite_where=where, postgresql_where=where)
 
@@ -73,6 +74,7 @@ def upgrade() -> None:
 def downgrade() -> None:
     for name, _column, where in reversed(AHEAD):
         op.drop_index(name, 'app_instances', sqlite_where=where, postgresql_where=where)
+    op.drop_index('ix_app_instances_organization', 'app_instances')
     op.create_index('ix_app_instances_trial', 'app_instances', ['is_trial', 'trial_ends_at'], unique=False)
     for column in ('purged_at', 'force_purge_requested_at', 'life', 'trial_completed', 'trial_started_at'):
         op.drop_column('app_instances', column)
