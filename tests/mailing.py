@@ -27,6 +27,8 @@ ALL_MAILS = {kind.value: {"enabled": True} for kind in MailKind}
 SENDER = "trials@polydock.example"
 ADA, BOB, EVE = "ada@example.com", "bob@example.com", "eve@example.com"
 CLAIMED = "running-healthy-claimed"
+CANARY = "Canary4711"
+"""A password that must be nowhere but in the mail."""
 
 
 def a_post(database: Database, mailer: Mailer, clock: Clock, **changes: Any) -> Post:

@@ -140,12 +140,12 @@ def begin(
     mail, row, app = found
     reason = why_not(MailKind(mail.kind), mail.occasion, standing(row, how.today))
     reason = reason or _declined_since(session, mail)
-    if mail.tried_at is not None:
-        mail.repeats += 1
-        if mail.repeats > MOST_REPEATS:
-            return _not_sent(mail, "unsure", TWICE, how.now)
+    is_in_doubt = mail.tried_at is not None
+    if is_in_doubt and mail.repeats >= MOST_REPEATS:
+        return _not_sent(mail, "unsure", TWICE, how.now)
     if reason:
         return _not_sent(mail, "skipped", reason, how.now)
+    mail.repeats += is_in_doubt
     letter = _letter(session, vault, mail, row, app)
     mail.tried_at, mail.lease_until = how.now, how.now + LEASE
     return letter
@@ -255,11 +255,10 @@ def finish(session: Session, result: Result, now: datetime) -> bool:
     if mail is None:
         return False
     mail.attempts += result.is_answer
-    if result.is_doubtful:
-        mail.repeats += 1
-        if mail.repeats > MOST_REPEATS:
-            settle(mail, "unsure", result.problem, now)
-            return True
+    if result.is_doubtful and mail.repeats >= MOST_REPEATS:
+        settle(mail, "unsure", result.problem, now)
+        return True
+    mail.repeats += result.is_doubtful
     mail.due_at, mail.problem = result.due_at or now, result.problem
     mail.lease_token = mail.lease_until = mail.tried_at = None
     return True

@@ -22,6 +22,7 @@ from tests.fakes.mailer import ANYBODY, FakeMailer
 from tests.mailing import (
     ADA,
     BOB,
+    CANARY,
     EVE,
     Interrupted,
     a_waiting,
@@ -191,9 +192,9 @@ def test_no_secret_and_no_whole_address_is_left_where_people_look(
     database: Database, clock: FakeClock, caplog: pytest.LogCaptureFixture, kind: MailKind
 ) -> None:
     caplog.set_level(logging.DEBUG)
-    secrets = ["Canary4711", "canary-of-a-login", "signature=", "/unsubscribe/", "canary.example"]
+    secrets = [CANARY, "canary-of-a-login", "signature=", "/unsubscribe/", "canary.example"]
     changes: dict[str, Any] = {
-        "password": "Canary4711",
+        "password": CANARY,
         "login_url": "https://x.example/canary-of-a-login",
         "login_valid_until": START + DAY,
         "user_email": "ada@canary.example",

@@ -23,6 +23,7 @@ from tests.mailing import (
     ADA,
     ALL_MAILS,
     BOB,
+    CANARY,
     EVE,
     SENDER,
     Interrupted,
@@ -95,23 +96,23 @@ def test_headers_of_each_kind(sqlite_database: Database, clock: FakeClock, kind:
 def test_ready_holds_the_signed_link_and_the_credentials(
     sqlite_database: Database, clock: FakeClock
 ) -> None:
-    secret = "https://app.example.com/one-time?token=canary"
+    one_time = "https://app.example.com/one-time?token=canary"
     until = START + HOUR
     instance_id = a_waiting(
-        sqlite_database, login_url=secret, login_valid_until=until, password="Canary4711"
+        sqlite_database, login_url=one_time, login_valid_until=until, password=CANARY
     )
     mailer = FakeMailer()
     send(sqlite_database, mailer, clock)
     (mail,) = mailer.sent
     uuid = instance_row(sqlite_database, instance_id).uuid
     assert f"https://polydock.example.com/app-instances/{uuid}?expires=" in mail.text
-    assert "Canary4711" in mail.text
+    assert CANARY in mail.text
     assert "Hello Ada" in mail.text or "Ada" in mail.text
-    assert secret not in mail.text + mail.html
+    assert one_time not in mail.text + mail.html
     hidden = {"mails": {**ALL_MAILS, "hide_credentials": True}}
-    a_waiting(sqlite_database, BOB, password="Canary4711", app=hidden)
+    a_waiting(sqlite_database, BOB, password=CANARY, app=hidden)
     send(sqlite_database, mailer, clock)
-    assert "Canary4711" not in mailer.sent[1].text + mailer.sent[1].html
+    assert CANARY not in mailer.sent[1].text + mailer.sent[1].html
 
 
 def test_a_sender_beyond_ascii_does_not_lose_every_mail(

@@ -12,7 +12,7 @@ from polydock_pipelines.db.posting import BACK_OFF, LEASE, MOST_REPEATS, Letter,
 from polydock_pipelines.db.writing import Writing
 from polydock_pipelines.lifecycle.mails import MailKind
 from tests.fakes.clock import START as NOW
-from tests.mailing import ADA, BOB, a_waiting, mails, only
+from tests.mailing import ADA, BOB, CANARY, a_waiting, mails, only
 from tests.makers import VAULT
 
 SECOND = timedelta(seconds=1)
@@ -131,7 +131,7 @@ def test_a_mail_whose_sender_died_is_handed_over_once_more_and_never_again(
     end = begin(database, email_id, token, NOW + 2 * LEASE)
     assert isinstance(end, NotSent)
     assert (end.state, end.reason) == ("unsure", posting.TWICE)
-    assert only(database).state == "unsure"
+    assert (only(database).state, only(database).repeats) == ("unsure", 1)
     assert lease(database, NOW + timedelta(days=99))[1] == []
 
 
@@ -148,6 +148,7 @@ def test_doubt_counts_like_a_death(database: Database) -> None:
         assert finish(database, doubt, now)
     row = only(database)
     assert (row.state, row.problem, row.due_at) == ("unsure", "no answer", None)
+    assert row.repeats == MOST_REPEATS
 
 
 def test_a_mail_that_was_put_off_keeps_its_one_repeat_in_mind(database: Database) -> None:
@@ -196,9 +197,9 @@ def test_it_is_given_up_when_it_is_old_and_was_tried_often(
 
 
 def test_a_printed_letter_shows_nobody(sqlite_database: Database) -> None:
-    a_waiting(sqlite_database, password="Canary4711", login_url="https://x.example/canary")
+    a_waiting(sqlite_database, password=CANARY, login_url="https://x.example/canary")
     letter = taken(sqlite_database)
-    assert letter.password.reveal() == "Canary4711"
+    assert letter.password.reveal() == CANARY
     assert not [word for word in ("Canary", "canary", ADA, "demo4711") if word in repr(letter)]
 
 
