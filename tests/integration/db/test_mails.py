@@ -19,6 +19,7 @@ from polydock_pipelines.db.leases import apply, claim
 from polydock_pipelines.db.mails import DECLINED
 from polydock_pipelines.db.models.instances import AppInstance
 from polydock_pipelines.db.models.mails import Email
+from polydock_pipelines.db.models.offers import StoreApp
 from polydock_pipelines.db.places import health_door
 from polydock_pipelines.db.trials import end_trials, write_reminders
 from polydock_pipelines.db.writing import Writing
@@ -172,6 +173,24 @@ def test_neither_an_upgrade_nor_the_apps_health_says_ready_again(database: Datab
     visit(database, instance_id, Done(), NOW + DAY)
     assert instance_row(database, instance_id).status == CLAIMED
     assert kinds(database) == ["ready"]
+
+
+def test_an_app_that_has_ready_switched_on_later_does_not_say_it_at_an_upgrade(
+    database: Database,
+) -> None:
+    instance_id = a_signup(database, app={"mails": {"ready": {"enabled": False}}})
+    visit(database, instance_id, Done())
+    with database.write() as session:
+        row = session.get_one(AppInstance, instance_id)
+        session.get_one(StoreApp, row.store_app_id).mails = {}
+    uuid = instance_row(database, instance_id).uuid
+    token = database.vault.token(health_door(uuid))
+    for status in ("running-unhealthy", CLAIMED):
+        report_health(database, uuid, token, status, NOW + DAY)
+    walk(database, instance_id, "post-upgrade", NOW + DAY)
+    visit(database, instance_id, Done(), NOW + DAY)
+    assert instance_row(database, instance_id).status == CLAIMED
+    assert mails(database) == []
 
 
 def test_a_claim_that_is_repeated_says_ready_once(database: Database) -> None:
