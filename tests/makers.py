@@ -48,7 +48,8 @@ from polydock_pipelines.lifecycle.transitions import deadline, pending
 from tests.fakes.clock import START
 
 NEW = pending(LIFECYCLE[0].name)
-VAULT = Vault([urlsafe_b64encode(b"a key for tests of 32 bytes long").decode()])
+TEST_KEY = urlsafe_b64encode(b"a key for tests of 32 bytes long").decode()
+VAULT = Vault([TEST_KEY])
 """The vault of every test database; a test of keys makes its own."""
 UUID = "6f1c52b0-6f0e-4c8a-9a53-0c1d4f5a7e10"
 GIT_URL = "git@git.example.com:trials/app.git"
@@ -217,6 +218,27 @@ def make_instance_row(
     return row
 
 
+def make_trial(
+    session: Session,
+    app: StoreApp | None = None,
+    *,
+    days: float = 14,
+    since: datetime = START,
+    owner: str | None = "ada@example.com",
+    **changes: Any,
+) -> AppInstance:
+    """Add a trial that was claimed *since* and ends *days* later, its reminders not reckoned."""
+    owners = (make_user(session, f"{next(_numbers)}-{owner}"),) if owner else ()
+    defaults: dict[str, Any] = {
+        "status": "running-healthy-claimed",
+        "group": make_group(session, *owners),
+        "claimed_at": since,
+        "trial_started_at": since,
+        "trial_ends_at": since + timedelta(days=days),
+    }
+    return make_instance_row(session, app, **_merged(defaults, changes))
+
+
 def _due(status: str, now: datetime) -> dict[str, datetime]:
     stage = stage_of(status)
     if stage is None or status not in UNSTABLE:
@@ -291,9 +313,9 @@ def change_row(database: Database, instance_id: int, **changes: Any) -> None:
             setattr(row, name, value)
 
 
-def a_book(database: Database) -> Book:
+def a_book(database: Database, **changes: Any) -> Book:
     """Return the book that leases take."""
-    return Book(database, public_url="https://polydock.example.com")
+    return Book(database, public_url="https://polydock.example.com", **changes)
 
 
 # -- frozen values

@@ -11,7 +11,8 @@ from polydock_pipelines.apps.app_type import AppType
 from polydock_pipelines.apps.registry import APP_TYPES
 from polydock_pipelines.db.circuits import LAGOON
 from polydock_pipelines.db.database import NO_DATABASE
-from polydock_pipelines.db.leases import Book, Held, LeaseJournal, apply, claim, lay_down, set_aside
+from polydock_pipelines.db.journal import LeaseJournal
+from polydock_pipelines.db.leases import Book, Held, apply, claim, lay_down, set_aside
 from polydock_pipelines.db.vault import VaultError
 from polydock_pipelines.lifecycle.outcome import Failed, Outcome, Unreachable
 from polydock_pipelines.lifecycle.table import Kind

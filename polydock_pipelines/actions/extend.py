@@ -42,10 +42,17 @@ def extend_trial(
     with book.db.write() as session:
         row = find(session, which)
         trial = _trial(session, row)
-        new_end = end.at or trial.ends_at + timedelta(days=end.days or 0)
+        new_end = _end(trial, end)
         _move(session, row, trial, new_end, book.writing(now))
         add_log(session, row, asked(f"{_until(row)},", by, reason), now=now)
         return Asked(row.uuid, row.name, row.status, _until(row))
+
+
+def _end(trial: Trial, end: End) -> datetime:
+    try:
+        return end.at or trial.ends_at + timedelta(days=end.days or 0)
+    except OverflowError:
+        raise TrialError(f"no calendar goes on for {end.days} days; give fewer") from None
 
 
 def keep_instance(book: Book, which: str, now: datetime, *, by: str, reason: str = "") -> Asked:
@@ -83,10 +90,10 @@ def read_offer(book: Book, uuid: str, now: datetime) -> Offer | None:
             trial = _trial(session, row)
         except TrialError:
             return None
+        if _has_ended(row, trial, book.calendar(now)):
+            return None
         app = session.get_one(StoreApp, row.store_app_id)
-        end = extended_end(trial, extending(app))
-        is_past = end is not None and end <= book.calendar(now)
-        return Offer(app.name, row.name, trial.ends_at, None if is_past else end)
+        return Offer(app.name, row.name, trial.ends_at, extended_end(trial, extending(app)))
 
 
 def extend_by_person(book: Book, uuid: str, seen_end: datetime, now: datetime) -> datetime:
@@ -97,6 +104,8 @@ def extend_by_person(book: Book, uuid: str, seen_end: datetime, now: datetime) -
     with book.db.write() as session:
         row = find(session, uuid)
         trial = _trial(session, row)
+        if _has_ended(row, trial, book.calendar(now)):
+            raise TrialError("This trial has ended.")
         if trial.ends_at > seen_end:
             return trial.ends_at
         end = extended_end(trial, extending(session.get_one(StoreApp, row.store_app_id)))
@@ -105,6 +114,11 @@ def extend_by_person(book: Book, uuid: str, seen_end: datetime, now: datetime) -
         _move(session, row, trial, end, book.writing(now))
         add_log(session, row, f"{_until(row)}, by the person's link", now=now)
         return end
+
+
+def _has_ended(row: AppInstance, trial: Trial, today: datetime) -> bool:
+    """Whether it is too late for its person; an operator may still give it another end."""
+    return row.trial_completed or trial.ends_at <= today
 
 
 def _trial(session: Session, row: AppInstance) -> Trial:

@@ -1,6 +1,7 @@
 """A mail row's words: what its templates are given, and the message as a server takes it."""
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -21,6 +22,7 @@ from polydock_pipelines.emails.render import render
 from polydock_pipelines.emails.themes import DEFAULT_THEME, THEMES, ThemeName
 from polydock_pipelines.lifecycle.mails import POLICIES, MailKind
 from polydock_pipelines.lifecycle.secret import Secret
+from polydock_pipelines.mail_address import is_address
 from polydock_pipelines.ports.mail import Mail
 
 WITHOUT_END = timedelta(days=30)
@@ -40,8 +42,14 @@ class Letterhead:
 
 def message_id(letter: Letter, sender: str) -> str:
     """Return the Message-ID of a row: the same whenever it is handed over."""
-    domain = sender.rpartition("@")[2]
-    return f"<{letter.kind.value}.{letter.id}.{letter.instance_uuid}@{domain}>"
+    return f"<{letter.kind.value}.{letter.id}.{letter.instance_uuid}@{_in_ascii(sender)}>"
+
+
+def _in_ascii(sender: str) -> str:
+    """Return the domain of an address as a Message-ID takes it."""
+    with suppress(UnicodeError):
+        return sender.rpartition("@")[2].encode("idna").decode()
+    return "polydock.invalid"
 
 
 def compose(letter: Letter, links: Links, head: Letterhead, now: datetime, today: datetime) -> Mail:
@@ -58,8 +66,15 @@ def compose(letter: Letter, links: Links, head: Letterhead, now: datetime, today
         text=words.text,
         html=words.html,
         cc=head.cc,
+        reply_to=_reply_to(letter),
         unsubscribe_url=links.unsubscribe(letter.id) if is_reminder else None,
     )
+
+
+def _reply_to(letter: Letter) -> str | None:
+    """Return who answers: the app's support, unless not every server would take its address."""
+    support = letter.support_email
+    return support if support and support.isascii() and is_address(support) else None
 
 
 def _theme(letter: Letter, head: Letterhead) -> ThemeName:

@@ -6,6 +6,7 @@ changes nothing: pages show a button first.
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from enum import Enum, auto
 from urllib.parse import urlencode
 
 from polydock_pipelines.db.vault import Vault
@@ -13,6 +14,15 @@ from polydock_pipelines.db.vault import Vault
 LOGIN, EXTEND, UNSUBSCRIBE = "login", "extend", "unsubscribe"
 LAST_SECOND = 253_402_300_799
 """Of the year 9999; beyond it there is no date."""
+
+
+class LinkState(Enum):
+    """What a signed link is worth."""
+
+    FOREIGN = auto()
+    """We did not make it, or not for this."""
+    ENDED = auto()
+    GOOD = auto()
 
 
 @dataclass(frozen=True)
@@ -46,12 +56,13 @@ class Links:
         token = self.vault.token(_place(UNSUBSCRIBE, str(email_id), ""))
         return f"{self._base}/unsubscribe/{email_id}-{token}"
 
-    def is_good(self, link: Signed, now: datetime) -> bool:
-        """Whether we made it and it has not ended at *now*, by the calendar."""
+    def state(self, link: Signed, today: datetime) -> LinkState:
+        """Tell our own link from others, and whether it has ended by the calendar."""
         place = _place(link.purpose, link.uuid, link.expires)
         if not self.vault.is_token(place, link.signature):
-            return False
-        return now < datetime.fromtimestamp(min(int(link.expires), LAST_SECOND), UTC)
+            return LinkState.FOREIGN
+        until = datetime.fromtimestamp(min(int(link.expires), LAST_SECOND), UTC)
+        return LinkState.GOOD if today < until else LinkState.ENDED
 
     def unsubscriber(self, token: str) -> int | None:
         """Return the id of the mail that a token to unsubscribe came with; None: not ours."""

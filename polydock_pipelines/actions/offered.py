@@ -2,12 +2,14 @@
 
 from dataclasses import dataclass
 
-from sqlalchemy import case, select
+from sqlalchemy import case, select, text
 
 from polydock_pipelines.apps.registry import APP_TYPES
 from polydock_pipelines.db.database import Database
+from polydock_pipelines.db.models.instances import TRIAL_OPEN, AppInstance
 from polydock_pipelines.db.models.offers import Store, StoreApp
 from polydock_pipelines.lifecycle.fields import Field
+from polydock_pipelines.lifecycle.mails import MailKind, is_written
 
 
 @dataclass(frozen=True)
@@ -36,6 +38,33 @@ def first_trial(db: Database, app_type: str = "") -> Offered | None:
     with db.read() as session:
         app = session.scalar(chosen.limit(1))
         return Offered(app.uuid, app.name, app.app_type) if app else None
+
+
+def shortest_trial(db: Database) -> Offered | None:
+    """Return the app with the shortest trial in which each of its mails has a moment of its own."""
+    chosen = (
+        select(StoreApp)
+        .join(Store, Store.id == StoreApp.store_id)
+        .where(
+            StoreApp.is_available_for_trials,
+            StoreApp.status == "available",
+            Store.status == "public",
+            StoreApp.trial_days > 2,
+        )
+        .order_by(StoreApp.trial_days, StoreApp.id)
+    )
+    with db.read() as session:
+        for app in session.scalars(chosen):
+            if all(is_written(app.mails, kind) for kind in MailKind):
+                return Offered(app.uuid, app.name, app.app_type)
+    return None
+
+
+def is_any_trial_open(db: Database) -> bool:
+    """Whether a trial runs whose end a fast calendar would bring."""
+    with db.read() as session:
+        chosen = select(AppInstance.id).where(text(TRIAL_OPEN)).limit(1)
+        return session.execute(chosen).first() is not None
 
 
 def fields_of(app: Offered) -> tuple[Field, ...]:

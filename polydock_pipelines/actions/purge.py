@@ -156,6 +156,7 @@ def confirm_purged(
         if is_held(row, now):
             raise NotAllowedError(f"a run is at work on {row.name}; try again in a minute")
         change = confirm_gone(row.status)
+        row.lease_token = row.lease_until = row.handed_until = None
         add_log(session, row, asked("gone, they say:", by, reason), now=now)
         write(session, row, change, book.writing(now))
         return _answer(row, "it counts as purged")

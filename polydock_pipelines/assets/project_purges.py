@@ -45,7 +45,7 @@ def project_purges(
     context.log.info("%s purges begun, %s overdue", len(begun.fallen), len(late))
     metadata: Metadata = {
         "purges begun": len(begun.fallen),
-        "latest by (s)": round(begun.latest_by(today).total_seconds(), 1),
+        "lateness (s)": round(begun.latest_by(today).total_seconds(), 1),
         "partitions taken away": dropped,
         "overdue": len(late),
         "table": _table(late),

@@ -60,7 +60,7 @@ def lateness(fallen: Round, today: datetime) -> Metadata:
     return {
         "due": len(fallen.fallen),
         "written": fallen.written,
-        "latest by (s)": round(fallen.latest_by(today).total_seconds(), 1),
+        "lateness (s)": round(fallen.latest_by(today).total_seconds(), 1),
     }
 
 
@@ -87,7 +87,13 @@ def materializations(sent: Sent) -> list[dg.AssetMaterialization]:
 
 
 def _asset(kind: MailKind, write: Write) -> dg.AssetsDefinition:
-    @dg.asset(key=KEYS[kind], group_name=GROUP, kinds={"email"}, description=ABOUT[kind])
+    @dg.asset(
+        key=KEYS[kind],
+        group_name=GROUP,
+        kinds={"email"},
+        deps=["app_instances"],
+        description=ABOUT[kind],
+    )
     def mails(
         context: dg.AssetExecutionContext, database: DatabaseResource, mailer: MailerResource
     ) -> dg.MaterializeResult:

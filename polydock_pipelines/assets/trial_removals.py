@@ -32,7 +32,7 @@ def trial_removals(
     context.log.info("%s trials put on their way out", len(done.fallen))
     metadata: Metadata = {
         "removals begun": len(done.fallen),
-        "latest by (s)": round(done.latest_by(today).total_seconds(), 1),
+        "lateness (s)": round(done.latest_by(today).total_seconds(), 1),
         "table": _table(done),
         **ids_of([one.uuid for one in done.fallen]),
     }

@@ -22,6 +22,7 @@ COMMANDS = {
     "registrations": "registrations:app",
     "instances": "instances:app",
     "groups": "groups:app",
+    "emails": "emails:app",
     "catalog": "catalog:app",
     "db": "database:db_app",
     "keys": "database:keys_app",

@@ -12,10 +12,10 @@ from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
-from polydock_pipelines.actions.offered import Offered, fields_of, first_trial
+from polydock_pipelines.actions.offered import Offered, fields_of, first_trial, shortest_trial
 from polydock_pipelines.actions.read_instances import list_instances, tell
 from polydock_pipelines.apps.registry import APP_TYPES
-from polydock_pipelines.cli import demo_removal
+from polydock_pipelines.cli import demo_removal, demo_trial
 from polydock_pipelines.cli.demo_removal import DemoError, progress
 from polydock_pipelines.cli.failing import BAD_USAGE, fail
 from polydock_pipelines.cli.output import sentences
@@ -51,6 +51,9 @@ def demo(
         str,
         typer.Option("--app", help="An app of this type, from the signup to its removal."),
     ] = "",
+    trial: Annotated[
+        bool, typer.Option("--trial", help="A whole trial by a fast calendar, in minutes.")
+    ] = False,
     keep: Annotated[bool, typer.Option("--keep", help="Leave everything running.")] = False,
     port: WebserverPort = 3000,
     intake_port: IntakePort = 8080,
@@ -60,8 +63,14 @@ def demo(
 ) -> None:
     """Start the stack, sign people up, and follow them to their login URLs.
 
-    With --app on to the removal of their trials.
+    With --app on to the removal of their trials. With --trial one person's trial is played to its
+    end: every mail, the removal, and the end of its Lagoon project.
     """
+    if trial and (app_type or signups != 1):
+        fail(
+            "--trial plays one trial of an app of its own choice; leave --app and --signups out",
+            BAD_USAGE,
+        )
     if app_type and app_type not in APP_TYPES:
         known = ", ".join(sorted(APP_TYPES))
         fail(f"{app_type!r} is no app type; there are {known}", BAD_USAGE)
@@ -70,9 +79,14 @@ def demo(
     sys.stdout.write("Polydock demo, on a local stand-in for Lagoon. Starting the stack …\n")
     sys.stdout.flush()
     try:
+        if trial:
+            demo_trial.prepare()
         with sentences(), running(ports, simulate=True) as run:
             tell_where(run)
-            _play(run, signups, app_type)
+            if trial:
+                _play_trial(run)
+            else:
+                _play(run, signups, app_type)
             if keep:
                 sys.stdout.write("\nLeft running; Ctrl-C stops it.\n")
                 sys.stdout.flush()
@@ -99,6 +113,20 @@ def _play(run: Running, signups: int, app_type: str) -> None:
             _tell_login(run, database, signed[0])
         if app_type:
             demo_removal.play(run, database, [_project(run, one.uuid) for one in signed])
+    finally:
+        database.close()
+
+
+def _play_trial(run: Running) -> None:
+    database = open_database(run.settings)
+    try:
+        app = shortest_trial(database)
+        if app is None:
+            raise DemoError("no app has a trial with all five mails; see catalog/example.yaml")
+        sys.stdout.write(f"\nSigning up for {app.name} over HTTP …\n")
+        signed = _sign_up(run, app, 1)
+        _follow(run, database, [signed])
+        demo_trial.play(run, database, _project(run, signed.uuid))
     finally:
         database.close()
 

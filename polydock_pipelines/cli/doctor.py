@@ -1,9 +1,11 @@
 """`polydock doctor`: a line for each thing that must be right, and what to mend."""
 
 import sys
+from collections import Counter
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from datetime import timedelta
 from typing import Annotated
 
 import httpx
@@ -23,6 +25,7 @@ from polydock_pipelines.db.database import Database
 from polydock_pipelines.db.gates import builds_under_way
 from polydock_pipelines.db.models.offers import Store
 from polydock_pipelines.db.places import deploy_key
+from polydock_pipelines.db.posting import counts
 from polydock_pipelines.db.vault import VaultError
 from polydock_pipelines.db.version import SchemaError
 from polydock_pipelines.ports import Container, EndpointError, NotFoundError, PortError
@@ -100,6 +103,7 @@ def all_findings(settings: Settings) -> Generator[Finding]:
             yield examine("brakes", lambda: _brakes(database))
             yield examine("circuits", lambda: _circuits(database, settings))
             yield examine("limits", lambda: _limits(database, settings))
+            yield examine("mails", lambda: _mails(database, settings))
     with open_lagoon(settings) as lagoon:
         yield from _lagoon(lagoon, settings, stores)
     yield examine("amazee.ai", lambda: _amazee_ai(settings, stores or ()))
@@ -175,6 +179,17 @@ def _limits(database: Database, settings: Settings) -> str:
             told.append(f"{rate} {what} a minute, booked {late:.0f} s ahead")
     told.append(f"removals pause themselves at {settings.removal_alarm} an hour")
     return ", ".join(told)
+
+
+def _mails(database: Database, settings: Settings) -> str:
+    """Say how many mails wait, and what became of the others since yesterday."""
+    since = settings.make_clock().now() - timedelta(days=1)
+    states: Counter[str] = Counter()
+    for (_, state), count in counts(database, since).items():
+        states[state] += count
+    lost = states["failed"] + states["unsure"]
+    advice = "; `polydock emails list --state failed` says why" if states["failed"] else ""
+    return f"{states['pending']} wait; since yesterday {states['sent']} sent, {lost} lost{advice}"
 
 
 def _lagoon(

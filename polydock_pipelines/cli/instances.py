@@ -177,16 +177,18 @@ Reason = Annotated[str, typer.Option(help="Why; it is written to the log.")]
 def extend(
     which: Which,
     until: Annotated[
-        str, typer.Option(help="The new end: 2026-12-24 or 2026-12-24T18:00, UTC.")
-    ] = "",
-    days: Annotated[int, typer.Option(min=1, help="So many days after the end it has.")] = 0,
+        str | None, typer.Option(help="The new end: 2026-12-24 or 2026-12-24T18:00, UTC.")
+    ] = None,
+    days: Annotated[
+        int | None, typer.Option(min=1, help="So many days after the end it has.")
+    ] = None,
     reason: Reason = "",
     as_json: Json = False,
 ) -> None:
     """Give a trial another end; what lies ahead is reckoned anew, nothing is sent twice."""
-    if bool(until) == bool(days):
+    if (until is None) == (days is None):
         fail("say either --until or --days", BAD_USAGE)
-    end = End(at=_moment(until) if until else None, days=days or None)
+    end = End(at=_moment(until) if until is not None else None, days=days)
     with opened() as db:
         now = settings().make_clock().now()
         asked = extend_trial(open_book(db), which, end, now, by=getpass.getuser(), reason=reason)
@@ -197,9 +199,9 @@ def _moment(text: str) -> datetime:
     """Read a time; without a zone it is UTC."""
     try:
         moment = datetime.fromisoformat(text)
-    except ValueError:
+        return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+    except (ValueError, OverflowError):
         fail(f"{text!r} is no time; expected 2026-12-24 or 2026-12-24T18:00", BAD_USAGE)
-    return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 @app.command()

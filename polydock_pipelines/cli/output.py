@@ -15,12 +15,14 @@ from rich.text import Text
 from polydock_pipelines.actions.operate import UnknownInstanceError
 from polydock_pipelines.actions.pause import PauseError
 from polydock_pipelines.actions.people import GroupError
+from polydock_pipelines.actions.preview_mails import UnknownAppError
 from polydock_pipelines.cli.failing import BAD_USAGE, fail, one_line
 from polydock_pipelines.clock import ClockError
 from polydock_pipelines.db import version
 from polydock_pipelines.db.database import NO_DATABASE, Database
 from polydock_pipelines.db.vault import VaultError
 from polydock_pipelines.db.version import SchemaError
+from polydock_pipelines.emails.errors import EmailError
 from polydock_pipelines.lifecycle.transitions import NotAllowedError
 from polydock_pipelines.lifecycle.trials import TrialError
 from polydock_pipelines.ports import PortError
@@ -29,6 +31,7 @@ from polydock_pipelines.wiring import open_database
 
 EXPECTED = (
     ClockError,
+    EmailError,
     GroupError,
     NotAllowedError,
     PauseError,
@@ -36,6 +39,7 @@ EXPECTED = (
     SchemaError,
     SettingsError,
     TrialError,
+    UnknownAppError,
     UnknownInstanceError,
     VaultError,
 )

@@ -10,23 +10,19 @@ from collections.abc import Collection
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, delete, or_, select, update
+from sqlalchemy import ColumnElement, or_, select, update
 from sqlalchemy.orm import Session
 
 from polydock_pipelines.db.brakes import alarmed
 from polydock_pipelines.db.database import Database
 from polydock_pipelines.db.door import write
 from polydock_pipelines.db.gates import Gate, Limits, is_free_to_build, read_gate
-from polydock_pipelines.db.holdings import give_back, hold, keep, let_go, owe
+from polydock_pipelines.db.learning import learn
 from polydock_pipelines.db.loading import load_instance
-from polydock_pipelines.db.models.instances import AppInstance, InstanceIntent, PushedVariable
-from polydock_pipelines.db.places import login_url
-from polydock_pipelines.db.vault import Vault
+from polydock_pipelines.db.models.instances import AppInstance
 from polydock_pipelines.db.writing import GRACE, Calendar, Writing, by_the_clock
-from polydock_pipelines.lifecycle.holding import Holding
-from polydock_pipelines.lifecycle.instance import Effect, Instance
-from polydock_pipelines.lifecycle.outcome import Done, Facts, Outcome, Unreachable, Waiting
-from polydock_pipelines.lifecycle.secret import Secret
+from polydock_pipelines.lifecycle.instance import Instance
+from polydock_pipelines.lifecycle.outcome import Done, Outcome, Unreachable, Waiting
 from polydock_pipelines.lifecycle.status import Resting
 from polydock_pipelines.lifecycle.table import (
     PENDING,
@@ -50,7 +46,6 @@ from polydock_pipelines.lifecycle.transitions import (
     running,
     settle,
 )
-from polydock_pipelines.ports import Clock, StaleLeaseError
 
 LEASE = timedelta(seconds=60)
 ALARMING = frozenset(pending(WISHES[wish]) for wish in (Wish.REMOVE, Wish.PURGE))
@@ -215,7 +210,7 @@ def is_held(row: AppInstance, now: datetime) -> bool:
 def apply(book: Book, held: Held, outcome: Outcome | Unreachable, now: datetime) -> str | None:
     """Write what came of a step and give the lease back. Return the new status; None when stale."""
     with book.db.write() as session:
-        row = _mine(session, held)
+        row = mine(session, held)
         if row is None:
             return None
         _note_reach(row, outcome, now)
@@ -263,7 +258,7 @@ def _goes_on(row: AppInstance, held: Held, outcome: Outcome | Unreachable) -> bo
     return isinstance(outcome, Done) and owner is not None and owner[0] is held.kind
 
 
-def _mine(session: Session, held: Held) -> AppInstance | None:
+def mine(session: Session, held: Held) -> AppInstance | None:
     """Lock and return the row if our lease is still the row's."""
     return session.scalar(
         select(AppInstance)
@@ -294,35 +289,6 @@ def _position(row: AppInstance, held: Held) -> Position:
     )
 
 
-def learn(session: Session, row: AppInstance, facts: Facts, vault: Vault) -> None:
-    """Write the facts that say something, each to its column."""
-    for name, value in facts.learnt().items():
-        match name:
-            case "pushed_variables":
-                _remember_pushed(session, row, facts.pushed_variables or frozenset())
-            case "login_url":
-                row.login_url = (
-                    vault.seal(login_url(row), facts.login_url) if facts.login_url else None
-                )
-            case _:
-                setattr(row, name, value)
-
-
-def _remember_pushed(session: Session, row: AppInstance, names: Collection[str]) -> None:
-    known = set(
-        session.scalars(select(PushedVariable.name).where(PushedVariable.instance_id == row.id))
-    )
-    gone = known - set(names)
-    session.execute(
-        delete(PushedVariable).where(
-            PushedVariable.instance_id == row.id, PushedVariable.name.in_(gone)
-        )
-    )
-    session.add_all(
-        PushedVariable(instance_id=row.id, name=name) for name in sorted(set(names) - known)
-    )
-
-
 def renew(book: Book, tokens: Collection[str], now: datetime) -> None:
     """Keep the leases of steps that still work."""
     if not tokens:
@@ -334,73 +300,3 @@ def renew(book: Book, tokens: Collection[str], now: datetime) -> None:
             .values(lease_until=now + LEASE)
             .execution_options(synchronize_session=False)
         )
-
-
-class LeaseJournal:
-    """`ports.Journal` for one held instance."""
-
-    def __init__(self, book: Book, held: Held, clock: Clock) -> None:
-        self._book = book
-        self._held = held
-        self._clock = clock
-
-    def intend(self, effect: Effect, key: str) -> None:
-        """See `ports.Journal.intend`."""
-        with self._book.db.write() as session:
-            self._row(session)
-            session.merge(
-                InstanceIntent(
-                    instance_id=self._held.instance.id,
-                    effect=effect.value,
-                    key=key,
-                    intended_at=self._clock.now(),
-                )
-            )
-
-    def retract(self, effect: Effect, key: str) -> None:
-        """See `ports.Journal.retract`."""
-        with self._book.db.write() as session:
-            row = self._row(session)
-            session.execute(
-                delete(InstanceIntent).where(
-                    InstanceIntent.instance_id == row.id,
-                    InstanceIntent.effect == effect.value,
-                    InstanceIntent.key == key,
-                )
-            )
-
-    def record(self, facts: Facts) -> None:
-        """See `ports.Journal.record`."""
-        with self._book.db.write() as session:
-            learn(session, self._row(session), facts, self._book.db.vault)
-
-    def hold(self, holding: Holding) -> None:
-        """See `ports.Journal.hold`."""
-        with self._book.db.write() as session:
-            hold(session, self._row(session).id, holding, self._clock.now())
-
-    def let_go(self, holding: Holding) -> None:
-        """See `ports.Journal.let_go`."""
-        with self._book.db.write() as session:
-            let_go(session, self._row(session).id, holding)
-
-    def give_back(self, holding: Holding) -> None:
-        """See `ports.Journal.give_back`."""
-        with self._book.db.write() as session:
-            give_back(session, self._row(session).id, holding, self._clock.now())
-
-    def owe(self, holding: Holding, problem: str) -> None:
-        """See `ports.Journal.owe`."""
-        with self._book.db.write() as session:
-            owe(session, self._row(session).id, holding, problem, self._clock.now())
-
-    def keep(self, name: str, value: Secret) -> None:
-        """See `ports.Journal.keep`."""
-        with self._book.db.write() as session:
-            keep(session, self._row(session).id, name, value, self._book.db.vault)
-
-    def _row(self, session: Session) -> AppInstance:
-        row = _mine(session, self._held)
-        if row is None:
-            raise StaleLeaseError(f"another run holds {self._held.instance.name} now")
-        return row

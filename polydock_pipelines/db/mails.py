@@ -1,11 +1,13 @@
 """Mail rows, written once, in the transaction of what they tell. `db.posting` sends them on."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import select, update
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from polydock_pipelines.db.models.instances import AppInstance
@@ -16,6 +18,7 @@ from polydock_pipelines.db.writing import Writing
 from polydock_pipelines.lifecycle.mails import POLICIES, MailKind, is_written, occasion
 
 DECLINED = "this person wants no reminders"
+REMINDERS = [kind for kind, policy in POLICIES.items() if policy.is_reminder]
 
 
 @dataclass(frozen=True)
@@ -166,6 +169,24 @@ def written_in_this_life(session: Session, row: AppInstance) -> set[MailKind]:
     return {MailKind(kind) for kind, about in rows if about == mine or about.startswith(f"{mine},")}
 
 
+def call_on(
+    session: Session, row: AppInstance, kind: MailKind, why_not: str, now: datetime
+) -> None:
+    """Let what was called off because of *why_not* wait again, since it is true again."""
+    session.execute(
+        update(Email)
+        .where(
+            Email.instance_id == row.id,
+            Email.kind == kind.value,
+            Email.occasion == occasion(kind, row.life, row.trial_ends_at),
+            Email.state == "skipped",
+            Email.problem == why_not,
+        )
+        .values(state="pending", problem="", settled_at=None, due_at=now)
+        .execution_options(synchronize_session=False)
+    )
+
+
 def call_off(
     session: Session, row: AppInstance, kinds: Collection[MailKind], why: str, now: datetime
 ) -> None:
@@ -178,6 +199,41 @@ def call_off(
             Email.tried_at.is_(None),
             Email.kind.in_([kind.value for kind in kinds]),
         )
-        .values(state="skipped", problem=why, settled_at=now, due_at=None)
+        .values(
+            state="skipped",
+            problem=why,
+            settled_at=now,
+            due_at=None,
+            lease_token=None,
+            lease_until=None,
+        )
         .execution_options(synchronize_session=False)
     )
+
+
+def has_declined(session: Session, recipient: str) -> bool:
+    """Whether a person wants no reminders."""
+    return session.get(MailOptOut, recipient) is not None
+
+
+def decline(session: Session, recipient: str, now: datetime) -> None:
+    """Note that a person wants no reminders, and skip those that wait to be sent to them.
+
+    One that is written in this moment, past this look, is skipped when it is about to be sent.
+    """
+    if not has_declined(session, recipient):
+        with suppress(IntegrityError), session.begin_nested():  # somebody else was quicker
+            session.add(MailOptOut(recipient=recipient, created_at=now))
+    waiting = (
+        select(Email)
+        .where(
+            Email.recipient == recipient,
+            Email.state == "pending",
+            Email.tried_at.is_(None),
+            Email.kind.in_([kind.value for kind in REMINDERS]),
+        )
+        .order_by(Email.id)
+        .with_for_update()
+    )
+    for mail in session.scalars(waiting):
+        settle(mail, "skipped", DECLINED, now)

@@ -14,11 +14,14 @@ from sqlalchemy.orm import InstrumentedAttribute
 
 from polydock_pipelines.db.database import Database
 from polydock_pipelines.db.models.instances import AppInstance, InstanceLog, StatusTransition
+from polydock_pipelines.db.models.mails import Email
 from polydock_pipelines.db.models.operations import Handover, OutboxEvent
 from polydock_pipelines.db.showing import ALWAYS_SHOWN
 from polydock_pipelines.lifecycle.status import Resting
 
-Written = type[Handover] | type[InstanceLog] | type[OutboxEvent] | type[StatusTransition]
+Written = (
+    type[Handover] | type[InstanceLog] | type[OutboxEvent] | type[StatusTransition] | type[Email]
+)
 
 
 @dataclass(frozen=True)
@@ -74,6 +77,7 @@ def old_stories(db: Database, before: datetime, most: int) -> list[OldRows]:
     return [
         OldRows(db, "instance logs", InstanceLog, logs, InstanceLog.id, most),
         OldRows(db, "outbox events", OutboxEvent, events, OutboxEvent.id, most),
+        OldRows(db, "mails", Email, Email.instance_id.in_(over), Email.id, most),
         OldRows(db, "transitions", StatusTransition, steps, StatusTransition.id, most),
     ]
 

@@ -50,6 +50,10 @@ KINDS = {
             has_unsubscribe=True,
         ),
         Kind("trial_complete", "Your Trial Has Ended", contexts.TrialCompleteContext),
-        Kind("trial_failed", "Your Trial Could Not Be Set Up", contexts.TrialFailedContext),
+        Kind(
+            "trial_failed",
+            "Your Trial Could Not Be Set Up",
+            contexts.TrialFailedContext,
+        ),
     )
 }

@@ -26,10 +26,12 @@ from polydock_pipelines.actions.read_registration import (
 from polydock_pipelines.actions.register import IdempotencyError, Simulation, register
 from polydock_pipelines.db import version
 from polydock_pipelines.db.database import Database
+from polydock_pipelines.db.leases import Book
 from polydock_pipelines.intake.doorman import RefusedBodyError, failed, read_object
 from polydock_pipelines.intake.health import add_instance_health
 from polydock_pipelines.intake.nudge import Nudge
 from polydock_pipelines.intake.schemas import RegisterBody, sentence
+from polydock_pipelines.intake.trial_pages import add_trial_pages
 from polydock_pipelines.lifecycle.fields import FieldError
 from polydock_pipelines.ports import Clock, Launcher
 from polydock_pipelines.settings import Settings
@@ -62,8 +64,9 @@ def simulation_of(settings: Settings) -> Simulation:
     return Simulation.ERROR if settings.register_simulate_error else Simulation.NONE
 
 
-def create_app(db: Database, clock: Clock, launcher: Launcher, settings: Settings) -> FastAPI:
+def create_app(book: Book, clock: Clock, launcher: Launcher, settings: Settings) -> FastAPI:
     """Return the application; it closes nothing that it was given."""
+    db = book.db
     nudge = Nudge(lambda: launch_provisioning(db, launcher, clock.now()))
 
     @asynccontextmanager
@@ -77,6 +80,7 @@ def create_app(db: Database, clock: Clock, launcher: Launcher, settings: Setting
     _add_reading(app, door)
     _add_health(app, door)
     add_instance_health(app, db, clock)
+    add_trial_pages(app, book, clock)
     _add_refusals(app)
     return app
 

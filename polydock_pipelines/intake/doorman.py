@@ -1,13 +1,15 @@
-"""Reads bodies within bounds: at most 64 KiB of JSON, an object, or an answer that says why not."""
+"""Reads bodies within bounds: at most 64 KiB, a JSON object or a form, or says why not."""
 
 import json
 from typing import Any
+from urllib.parse import parse_qs
 
 from fastapi import Request
 from fastapi.responses import JSONResponse
 from starlette.requests import ClientDisconnect
 
 LARGEST_BODY = 64 * 1024
+MOST_FORM_FIELDS = 100
 
 
 class RefusedBodyError(Exception):
@@ -37,6 +39,16 @@ async def read_object(request: Request) -> dict[str, Any]:
     if not isinstance(body, dict):
         raise RefusedBodyError(400, "The request is not a JSON object")
     return body  # pyright: ignore[reportUnknownVariableType] - what it holds is checked by a schema
+
+
+async def read_form(request: Request) -> dict[str, str]:
+    """Return the fields of a form in the body. RefusedBodyError: too large, no form."""
+    raw = await _read(request)
+    try:
+        found = parse_qs(raw.decode(), keep_blank_values=True, max_num_fields=MOST_FORM_FIELDS)
+    except ValueError:
+        raise RefusedBodyError(400, "The request is not a form") from None
+    return {name: values[-1] for name, values in found.items()}
 
 
 def _says_json(request: Request) -> bool:

@@ -5,7 +5,7 @@ import uvicorn
 from polydock_pipelines.db import version
 from polydock_pipelines.intake.app import create_app
 from polydock_pipelines.settings import Settings
-from polydock_pipelines.wiring import open_database, open_launcher
+from polydock_pipelines.wiring import open_book, open_database, open_launcher
 
 
 def serve(settings: Settings, host: str, port: int) -> None:
@@ -14,7 +14,8 @@ def serve(settings: Settings, host: str, port: int) -> None:
     try:
         version.require(database)
         with open_launcher(settings) as launcher:
-            app = create_app(database, settings.make_clock(), launcher, settings)
+            book = open_book(database, settings)
+            app = create_app(book, settings.make_clock(), launcher, settings)
             uvicorn.run(app, host=host, port=port, log_level="warning", access_log=False)
     finally:
         database.close()

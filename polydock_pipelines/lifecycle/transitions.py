@@ -186,7 +186,9 @@ def _give_up(at: Position, reason: str) -> Change:
 def _fail(at: Position, outcome: Failed, now: datetime) -> Change:
     if outcome.is_final:
         return _give_up(at, outcome.reason)
-    if at.attempt >= min(at.stage.attempts, outcome.attempts or at.stage.attempts):
+    # A stage that looks for days takes a denial for one look: it may be a restart of Keycloak.
+    sooner = outcome.attempts if at.stage.back_off is None else None
+    if at.attempt >= min(at.stage.attempts, sooner or at.stage.attempts):
         said = at.stage.when_spent if at.attempt >= at.stage.attempts else GAVE_UP
         return _give_up(at, said.format(reason=outcome.reason, attempts=at.attempt))
     pauses = at.stage.back_off or BACK_OFF

@@ -10,7 +10,6 @@ Errors are those of `ports`, and two more; what each means of the mail at hand:
 No text of theirs holds a whole address.
 """
 
-import functools
 import hashlib
 import re
 from collections.abc import Iterator
@@ -18,9 +17,8 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
 from email.headerregistry import Address
+from email.message import EmailMessage
 from email.policy import EmailPolicy
-from email.quoprimime import body_encode
-from email.utils import format_datetime
 from typing import Protocol
 
 from polydock_pipelines.mail_address import is_address
@@ -45,11 +43,7 @@ _HALF_A_CHARACTER = re.compile(r"[\ud800-\udfff]")
 _HEADER_NAME = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,70}")
 _HEADER_VALUE = re.compile(r"[ -~]{1,900}")
 _MESSAGE_ID = re.compile(r"<[!-;=?A-~]{1,120}@[!-;=?A-~]{1,120}>")
-_POLICIES = {
-    utf8: EmailPolicy(linesep="\r\n", cte_type="7bit", utf8=utf8) for utf8 in (False, True)
-}
-_LONGEST_LINE = 76
-"""Of quoted-printable (RFC 2045 §6.7)."""
+_UNFOLDED = ("Message-ID", "List-Unsubscribe", "List-Unsubscribe-Post")
 _URL = re.compile(r"https?://[!-;=?-~]{1,900}")
 
 
@@ -79,6 +73,8 @@ class Mail:
     sender_name: str = field(default="", repr=False)
     cc: tuple[str, ...] = field(default=(), repr=False)
     """Get it too, unless the server refuses them: that never holds it back from the recipient."""
+    reply_to: str | None = field(default=None, repr=False)
+    """Who gets the answers; None: the sender."""
     unsubscribe_url: str | None = field(default=None, repr=False)
     """Takes a POST without a question (RFC 8058)."""
     headers: tuple[tuple[str, str], ...] = field(default=AUTOMATIC, repr=False)
@@ -132,8 +128,9 @@ def check(mail: Mail) -> None:
 
 
 def _problems(mail: Mail) -> Iterator[str]:
-    for name, address in (("recipient", mail.recipient), ("sender", mail.sender)):
-        if not is_address(address):
+    addresses = {"recipient": mail.recipient, "sender": mail.sender, "Reply-To": mail.reply_to}
+    for name, address in addresses.items():
+        if address is not None and not is_address(address):
             yield f"its {name} is no address that a mail server takes"
     if not all(map(is_address, mail.cc)):
         yield "one who gets a copy has no address that a mail server takes"
@@ -159,65 +156,43 @@ def _header_problems(mail: Mail) -> Iterator[str]:
             yield f"its header {name} is no plain text of at most 900 characters"
 
 
+class _Policy(EmailPolicy):
+    """Keeps on one line what machines read: the standard folding would encode a long URL."""
+
+    def fold_binary(self, name: str, value: str) -> bytes:
+        """See `email.policy.Policy.fold_binary`."""
+        if name in _UNFOLDED:
+            return f"{name}: {value}\r\n".encode("ascii")
+        return super().fold_binary(name, value)
+
+
 def compose(mail: Mail, *, utf8: bool = False) -> bytes:
     """Write the message: the same bytes for the same mail, in ASCII unless addresses need *utf8*.
 
-    Its parts are quoted-printable, so that no server need take eight bits or long lines. Put
-    together by hand: `EmailMessage` takes three times as long, and headers that machines read,
-    such as a long URL, must stay on one line, which its folding would encode.
+    Its parts are quoted-printable, so that no server need take eight bits or long lines.
     """
-    # "=_" stands in no quoted-printable text.
-    boundary = "=_" + hashlib.sha256(mail.message_id.encode()).hexdigest()[:32]
-    form = f'multipart/alternative;\r\n boundary="{boundary}"'
-    mark = f"--{boundary}".encode()
-    plain, html = _part(mail.text, "plain"), _part(mail.html, "html", "MIME-Version: 1.0\r\n")
-    return b"".join(
-        (
-            *_headers(mail, utf8=utf8),
-            f"MIME-Version: 1.0\r\nContent-Type: {form}\r\n\r\n".encode(),
-            *(mark, b"\r\n", plain, b"\r\n", mark, b"\r\n", html, b"\r\n", mark, b"--\r\n"),
-        )
-    )
-
-
-def _headers(mail: Mail, *, utf8: bool) -> Iterator[bytes]:
-    yield _unfolded("Date", format_datetime(mail.date))
-    yield _common("From", ((mail.sender, mail.sender_name),), utf8=utf8)
-    yield _folded("To", ((mail.recipient, ""),), utf8=utf8)
+    message = EmailMessage(_Policy(linesep="\r\n", cte_type="7bit", utf8=utf8, max_line_length=76))
+    message["Date"] = mail.date
+    message["From"] = _address(mail.sender, mail.sender_name)
+    message["To"] = _address(mail.recipient)
     if mail.cc:
-        yield _common("Cc", tuple((cc, "") for cc in mail.cc), utf8=utf8)
-    yield _folded("Subject", mail.subject, utf8=utf8)
-    yield _unfolded("Message-ID", mail.message_id)
+        message["Cc"] = [_address(cc) for cc in mail.cc]
+    if mail.reply_to is not None:
+        message["Reply-To"] = _address(mail.reply_to)
+    message["Subject"] = mail.subject
+    message["Message-ID"] = mail.message_id
     for name, value in mail.headers:
-        yield _common(name, value, utf8=utf8)
+        message[name] = value
     if mail.unsubscribe_url is not None:
-        yield _unfolded("List-Unsubscribe", f"<{mail.unsubscribe_url}>")
-        yield _unfolded("List-Unsubscribe-Post", "List-Unsubscribe=One-Click")
+        message["List-Unsubscribe"] = f"<{mail.unsubscribe_url}>"
+        message["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"
+    message.set_content(mail.text, cte="quoted-printable")
+    message.add_alternative(mail.html, subtype="html", cte="quoted-printable")
+    # "=_" stands in no quoted-printable text.
+    message.set_boundary("=_" + hashlib.sha256(mail.message_id.encode()).hexdigest()[:32])
+    return message.as_bytes()
 
 
-def _unfolded(name: str, value: str) -> bytes:
-    return f"{name}: {value}\r\n".encode("ascii")
-
-
-def _folded(name: str, value: str | tuple[tuple[str, str], ...], *, utf8: bool) -> bytes:
-    """Return a header of text, or of addresses with their names."""
-    policy = _POLICIES[utf8]
-    shown = value if isinstance(value, str) else [_address(*one) for one in value]
-    return policy.fold_binary(*policy.header_store_parse(name, shown))
-
-
-_common = functools.lru_cache(maxsize=64)(_folded)
-"""Of headers that all our mails share: what is only one person's is not kept in memory."""
-
-
-def _part(text: str, subtype: str, more: str = "") -> bytes:
-    lines = text.encode().splitlines()
-    encoded = body_encode((b"\n".join(lines) + b"\n").decode("latin-1"), _LONGEST_LINE, "\r\n")
-    head = f'Content-Type: text/{subtype}; charset="utf-8"\r\n'
-    how = "Content-Transfer-Encoding: quoted-printable\r\n"
-    return f"{head}{how}{more}\r\n{encoded}".encode("ascii")
-
-
-def _address(address: str, name: str) -> Address:
+def _address(address: str, name: str = "") -> Address:
     local, _, domain = address.partition("@")
     return Address(name, local, domain)

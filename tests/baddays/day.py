@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from polydock_pipelines.simulator.world import World
+from tests.baddays.asking import Asks, a_purge, an_operator, the_end_of_grace
 from tests.baddays.offers import SCRIPTED, Offer
 
 CLAIMED = "running-healthy-claimed"
@@ -45,6 +46,10 @@ class BadDay:
     """Once claimed it is upgraded too, under the same faults."""
     remove_at: str | None = None
     """The status at which its removal is asked for."""
+    removed_by: Asks = an_operator
+    """Who asks for it."""
+    once_removed: Asks | None = None
+    """Everything happens to what is asked for once it was removed on a good day."""
     ends: str = CLAIMED
     """Failed: the cause is mended, then an operator retries. Neither failed nor at rest: the day
     waits, and the mending alone is enough."""
@@ -66,6 +71,12 @@ class BadDay:
     """The status at which the faults begin; None: they wait for the signup."""
     minutes: int = 130
     """How long anybody waits for the end; two hours without Lagoon must fail nobody."""
+
+    @property
+    def goal(self) -> str:
+        """Return where it ends when the cause is mended."""
+        is_to_go = self.remove_at is not None or self.once_removed in (a_purge, the_end_of_grace)
+        return REMOVED if is_to_go else CLAIMED
 
     @property
     def timeout_s(self) -> float:

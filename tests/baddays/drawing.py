@@ -7,6 +7,7 @@ from polydock_pipelines.lifecycle.table import FAILED
 from tests.baddays.ai_days import AI
 from tests.baddays.calls import CALLS, Way
 from tests.baddays.day import ALWAYS, CLAIMED, REMOVED, BadDay
+from tests.baddays.endings import ENDS, PURGES, RESTORES
 from tests.baddays.offers import EACH_TYPE
 from tests.baddays.played import PLAYED, Played
 from tests.baddays.table import (
@@ -41,6 +42,9 @@ ROWS = {
     "SSH": SHELLS,
     "Removals": REMOVALS,
     "Upgrades": UPGRADES,
+    "Trials that end, failures that nobody retries": ENDS,
+    "Purges": PURGES,
+    "Restores": RESTORES,
     "amazee.ai": AI,
 }
 CALLS_HEAD = """\
@@ -96,7 +100,7 @@ def _then(day: BadDay) -> str:
     if day.ends in {CLAIMED, REMOVED}:
         return ""
     if day.ends in FAILED:
-        return "mend the cause, retry: it is claimed"
+        return f"mend the cause, retry: it is {'removed' if day.goal == REMOVED else 'claimed'}"
     return "it waits; mended, it goes on by itself"
 
 

@@ -38,6 +38,7 @@ class FakeHouse(House):
 
     def tick(self) -> list[Visit]:
         """See `House.tick`; the death of one run is not that of others."""
+        self.keep_time()
         visits = [visit for chunk in self.due() for visit in self.work(chunk)]
         self.look_at_builds()
         return visits

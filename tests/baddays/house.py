@@ -12,16 +12,28 @@ from typing import Any
 from polydock_pipelines.actions.advance import Visit
 from polydock_pipelines.actions.endpoints import probe_others
 from polydock_pipelines.actions.hand_over import hand_over_due, hand_over_ended, hand_over_new
+from polydock_pipelines.actions.purge import (
+    begin_due_purges,
+    is_failure_stale,
+    is_purge_due,
+    purge_instance,
+    sweep_failures,
+)
 from polydock_pipelines.actions.register import RegisterType, Signup, register
 from polydock_pipelines.actions.runs import JOBS
+from polydock_pipelines.actions.trials import (
+    is_reminder_due,
+    is_removal_due,
+    remove_ended_trials,
+    write_reminders,
+)
 from polydock_pipelines.actions.watch import look
 from polydock_pipelines.actions.work import Leg, begin_run, end_run, work_leg
 from polydock_pipelines.db.database import Database
-from polydock_pipelines.db.door import Writing, write
 from polydock_pipelines.db.handovers import Chunk
 from polydock_pipelines.db.models.instances import AppInstance
-from polydock_pipelines.lifecycle.table import UNSTABLE, Wish, legs_of
-from polydock_pipelines.lifecycle.transitions import wish
+from polydock_pipelines.lifecycle.mails import MailKind
+from polydock_pipelines.lifecycle.table import UNSTABLE, legs_of
 from polydock_pipelines.ports import Lagoon, Ports
 from tests.baddays.meddling import WorkerDiedError
 from tests.fakes.clock import FakeClock
@@ -30,6 +42,7 @@ from tests.makers import a_book
 TICK = 5.0
 LONGEST_PAUSE = 240.0
 MINUTE = timedelta(minutes=1)
+FAILED_RETENTION = timedelta(days=7)
 AFTER_DEATH = timedelta(seconds=100)
 """When the lease and the hand-over of a worker that died have run out."""
 
@@ -102,12 +115,20 @@ class House:
 
     def ask_for_purge(self, which: str) -> None:
         """Ask for the purge of a removed instance, whatever is left of its grace."""
-        now = self.clock.now()
-        with self.database.write() as session:
-            row = session.query(AppInstance).filter_by(uuid=which).one()
-            change = wish(row.status, Wish.PURGE, now)
-            assert change is not None
-            write(session, row, change, Writing(now))
+        purge_instance(a_book(self.database), which, self.clock.now(), by="a test")
+
+    def keep_time(self) -> None:
+        """Do what the calendar has due, as the schedules do."""
+        now, book = self.clock.now(), a_book(self.database)
+        for kind in (MailKind.MIDTRIAL, MailKind.ONE_DAY_LEFT):
+            if is_reminder_due(book, now, kind):
+                write_reminders(book, now, kind)
+        if is_removal_due(book, now):
+            remove_ended_trials(book, now)
+        if is_purge_due(book, now):
+            begin_due_purges(book, now)
+        if is_failure_stale(book, FAILED_RETENTION, now):
+            sweep_failures(book, FAILED_RETENTION, now)
 
     def due(self) -> list[Chunk]:
         """Hand over what is due, as the three sensors do."""
@@ -120,7 +141,8 @@ class House:
         return chunks
 
     def tick(self) -> list[Visit]:
-        """Hand over what is due and work it."""
+        """Keep time, hand over what is due and work it."""
+        self.keep_time()
         visits = [v for chunk in self.due() for v in work_run(self.database, self.ports, chunk)]
         self.look_at_builds()
         return visits

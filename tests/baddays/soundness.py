@@ -4,22 +4,32 @@ import json
 from collections import Counter
 from itertools import pairwise
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 
 from polydock_pipelines.actions.read_registration import read_registration
 from polydock_pipelines.db import debts
 from polydock_pipelines.db.database import Database
 from polydock_pipelines.db.models.all import METADATA
-from polydock_pipelines.db.models.instances import AppInstance, InstanceLog, StatusTransition
+from polydock_pipelines.db.models.instances import (
+    AppInstance,
+    InstanceLog,
+    KeptValue,
+    StatusTransition,
+)
+from polydock_pipelines.db.models.mails import Email
+from polydock_pipelines.db.models.offers import FieldValue, Variable
 from polydock_pipelines.db.models.operations import OutboxEvent
 from polydock_pipelines.db.models.requests import Registration
 from polydock_pipelines.db.places import admin_password
+from polydock_pipelines.db.writing import GRACE
 from polydock_pipelines.lifecycle.instance import bulk_id
-from polydock_pipelines.lifecycle.table import LIFECYCLE, UNSTABLE
+from polydock_pipelines.lifecycle.table import LIFECYCLE, STATUSES, UNSTABLE, Kind, stage_of
 from tests.baddays.house import House
 from tests.baddays.offers import CANARIES
 from tests.makers import GIT_URL
 
+GONE = {"removed", *(s for s in STATUSES if (x := stage_of(s)) and x.kind is Kind.PURGE)}
+"""After the removal; what is there is purged, or may be restored."""
 SOMEBODYS = "somebody's"
 """The bulk id of builds that a test starts behind our back."""
 
@@ -31,6 +41,7 @@ def assert_sound(house: House) -> None:
         _assert_story_without_gaps(house.database, row)
     _assert_registrations(house)
     _assert_given_back(house, rows)
+    _assert_nothing_early(house.database, rows)
     _assert_no_secret(house.database, rows)
 
 
@@ -41,6 +52,7 @@ def assert_at_any_time(house: House) -> list[AppInstance]:
     house.look_at_builds()
     for row in rows:
         _assert_owner_and_deadline(row)
+        _assert_end(house, row)
         _assert_one_build_a_generation(house, row)
     _assert_one_project_each(house, rows)
     _assert_one_key_each(house, rows)
@@ -63,6 +75,44 @@ def _assert_owner_and_deadline(row: AppInstance) -> None:
     else:
         assert times == (None, None), f"{row.status} rests, and yet is due: {times}"
     assert row.status_message.strip()
+
+
+def _assert_end(house: House, row: AppInstance) -> None:
+    """Assert that what is removed says since when, and what is purged is gone with its secrets."""
+    assert (row.removed_at is not None) == (row.status in GONE), f"{row.status}: {row.removed_at}"
+    assert (row.purge_eligible_at is None) == (row.removed_at is None)
+    if row.purged_at is None:
+        return
+    assert row.status == "removed", f"{row.status}, and yet purged"
+    assert (row.admin_password, row.login_url, row.login_valid_until) == ("", None, None)
+    left = [p for p in house.projects() if p["metadata"].get("polydock-instance") == row.uuid]
+    assert not left, f"{row.name} is purged, and its project stands"
+    with house.database.read() as session:
+        kept = session.scalars(select(KeptValue).where(KeptValue.instance_id == row.id)).all()
+        own = [
+            session.scalars(
+                select(model).where(model.owner_type == "app_instance", model.owner_id == row.id)
+            ).all()
+            for model in (FieldValue, Variable)
+        ]
+    assert (kept, *own) == ([], [], []), f"{row.name} is purged, and has secrets"
+
+
+def _assert_nothing_early(database: Database, rows: list[AppInstance]) -> None:
+    """Assert that no mail came before its moment, and no purge before its grace was over."""
+    with database.read() as session:
+        mails = session.scalars(select(Email)).all()
+        purges = session.execute(
+            select(StatusTransition.instance_id, func.min(StatusTransition.created_at))
+            .where(StatusTransition.to_status == "pending-purge")
+            .group_by(StatusTransition.instance_id)
+        )
+        begun = dict(purges.tuples().all())
+    assert all(mail.created_at >= mail.wanted_at for mail in mails)
+    for row in rows:
+        if row.id in begun and row.force_purge_requested_at is None:
+            assert row.removed_at is not None
+            assert begun[row.id] >= row.removed_at + GRACE, f"{row.name} went in its grace"
 
 
 def _assert_story_without_gaps(database: Database, row: AppInstance) -> None:
@@ -134,6 +184,8 @@ def _assert_registrations(house: House) -> None:
         if instance.status in UNSTABLE and registration.status == "processing":
             continue
         assert view.status in {"success", "failed"}
+        if instance.life > 1 or instance.purged_at:
+            continue  # what its registration tells of is gone; a mail brings the new way in
         has_url = str(view.result_data.get("app_url", "")).startswith("https://")
         assert has_url == (view.status == "success"), (instance.status, view.status)
 
@@ -145,7 +197,11 @@ def _assert_no_secret(database: Database, rows: list[AppInstance]) -> None:
         texts += [json.dumps(payload) for payload in session.scalars(select(OutboxEvent.payload))]
         for registration in session.scalars(select(Registration)):
             texts += [registration.message, registration.message_detail]
-    passwords = [database.vault.open(admin_password(r), r.admin_password).reveal() for r in rows]
+    passwords = [
+        database.vault.open(admin_password(row), row.admin_password).reveal()
+        for row in rows
+        if row.purged_at is None
+    ]
     for text in texts:
         assert "Traceback" not in text
         assert not [secret for secret in (*CANARIES, *passwords) if secret in text], text

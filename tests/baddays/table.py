@@ -7,6 +7,7 @@ from polydock_pipelines.simulator.model import DeployTarget, Group, Organization
 from polydock_pipelines.simulator.world import World
 from tests.baddays.ai_days import AI
 from tests.baddays.day import ALWAYS, CLAIMED, REMOVED, BadDay, Trouble
+from tests.baddays.endings import ENDS, PURGES, RESTORES
 from tests.baddays.offers import CLAIM, PLAIN, SCRIPTED, Offer
 
 
@@ -395,4 +396,5 @@ UPGRADES = [
     ),
 ]
 
-NAMED = [*BUILDS, *CLAIMS, *OUTAGES, *CREDENTIALS, *STORES, *SHELLS, *REMOVALS, *UPGRADES, *AI]
+NAMED = [*BUILDS, *CLAIMS, *OUTAGES, *CREDENTIALS, *STORES, *SHELLS, *REMOVALS, *UPGRADES]
+NAMED += [*ENDS, *PURGES, *RESTORES, *AI]

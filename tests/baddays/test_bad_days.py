@@ -4,17 +4,19 @@ import pytest
 from sqlalchemy import select, update
 
 from polydock_pipelines.actions.debts import settle_debts
-from polydock_pipelines.actions.operate import remove_instance, retry_instance, upgrade_instance
+from polydock_pipelines.actions.operate import retry_instance, upgrade_instance
 from polydock_pipelines.db import debts, places
 from polydock_pipelines.db.database import Database
 from polydock_pipelines.db.models.instances import InstanceLog
 from polydock_pipelines.db.models.offers import Store, StoreAppScript
 from polydock_pipelines.lifecycle.secret import Secret
 from polydock_pipelines.lifecycle.table import FAILED, STABLE
+from tests.baddays.asking import an_operator
 from tests.baddays.calls import CALL_DAYS, LOST, LOST_ANSWERS
 from tests.baddays.conftest import DriverMaker
-from tests.baddays.day import CLAIMED, BadDay
+from tests.baddays.day import CLAIMED, REMOVED, BadDay
 from tests.baddays.driver import Driver
+from tests.baddays.endings import ENDS, PURGES, RESTORES
 from tests.baddays.house import MINUTE
 from tests.baddays.soundness import assert_sound
 from tests.baddays.table import BUILDS, NAMED, OUTAGES, REMOVALS, UPGRADES
@@ -22,7 +24,10 @@ from tests.makers import VAULT, a_book
 
 LOST_LIVES = [day for day in CALL_DAYS if any(f.kind == LOST.kind for f in day.faults)]
 ON_SQLITE = [*NAMED, *(day for day in CALL_DAYS if day not in LOST_LIVES), *LOST_ANSWERS]
-ON_POSTGRES = [*BUILDS, *OUTAGES, *REMOVALS, *UPGRADES, *LOST_LIVES]
+ON_POSTGRES = [
+    *(*BUILDS, *OUTAGES, *REMOVALS, *UPGRADES),
+    *(*ENDS, *PURGES, *RESTORES, *LOST_LIVES),
+]
 """The days on which who writes what, and when, is all there is to it."""
 
 
@@ -56,7 +61,11 @@ def play(day: BadDay, database: Database, driving: DriverMaker) -> None:
     if day.ends not in STABLE:
         mend(day, driver, driving, uuid)
         driver.go_on()
-        assert driver.row(uuid).status == "running-healthy-claimed"
+        assert driver.row(uuid).status == day.goal
+        assert_sound(driver)
+    driver.keep_time()
+    if not driver.is_at_rest():  # a purge follows the removal
+        driver.go_on()
         assert_sound(driver)
     assert len(driver.builds_of(uuid)) == day.builds
 
@@ -68,22 +77,39 @@ def begin(day: BadDay, driver: Driver) -> str:
         driver.go_on()
         assert driver.row(uuid).status == CLAIMED
         upgrade_instance(driver.database, uuid, driver.clock.now(), by="a test")
+    if day.once_removed:
+        driver.go_on()
+        an_operator(driver, uuid)
+        driver.go_on()
+        assert driver.row(uuid).status == REMOVED
     if day.strikes_at:
         driver.go_on(until=driver.stands(uuid, day.strikes_at))
         assert driver.row(uuid).status == day.strikes_at
-    if day.befalls is not None:
-        driver.in_lagoon(day.befalls)
-    for fault in day.faults:
-        driver.simulator.fault(fault.match, fault.kind, fault.times, message=fault.words)
+    strike(day, driver)
     if day.is_upgraded:
         driver.go_on()
         assert driver.row(uuid).status == CLAIMED, driver.row(uuid).status_message
         upgrade_instance(driver.database, uuid, driver.clock.now(), by="a test")
+    ask(day, driver, uuid)
+    return uuid
+
+
+def strike(day: BadDay, driver: Driver) -> None:
+    """Let it begin to go wrong."""
+    if day.befalls is not None:
+        driver.in_lagoon(day.befalls)
+    for fault in day.faults:
+        driver.simulator.fault(fault.match, fault.kind, fault.times, message=fault.words)
+
+
+def ask(day: BadDay, driver: Driver, uuid: str) -> None:
+    """Let somebody ask for what the day is about."""
     if day.remove_at:
         driver.go_on(until=driver.stands(uuid, day.remove_at))
         assert driver.row(uuid).status == day.remove_at
-        remove_instance(driver.database, uuid, driver.clock.now(), by="a test")
-    return uuid
+        day.removed_by(driver, uuid)
+    if day.once_removed:
+        day.once_removed(driver, uuid)
 
 
 def assert_said(day: BadDay, driver: Driver, uuid: str) -> None:

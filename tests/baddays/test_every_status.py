@@ -132,6 +132,7 @@ def reach(driver: Driver, uuid: str, name: str) -> None:
     if stage.kind is Kind.PURGE:
         driver.go_on()
         driver.ask_for_purge(uuid)
+        change_row(driver.database, driver.row(uuid).id, attempt=143)  # the day is nearly over
     if stage.name == "post-remove":
         driver.go_on(until=driver.stands(uuid, "remove-running"))
     if stage.name in ("post-deploy", CLAIM):

@@ -96,8 +96,7 @@ class FakeLagoon:
         """Hold what is given.
 
         `groups`, `organization_ids`: those that exist; None: all. `build_status` says how a build
-        ends once its time is over; None means that it goes on running (and so a callable can decide
-        by itself).
+        ends once its time is over; None: it goes on running (so that a callable can decide).
         """
         self.calls: list[LagoonCall] = []
         self.state = _State(
@@ -114,8 +113,7 @@ class FakeLagoon:
             failing_after={name: list(errors) for name, errors in (failing_after or {}).items()},
         )
         self.state.organizations |= {name: {} for name in organizations}
-        for project in projects:
-            self.state.projects[project.name] = StoredProject(project)
+        self.state.projects |= {project.name: StoredProject(project) for project in projects}
         for ref, environment in (environments or {}).items():
             self.state.environments.append(StoredEnvironment(ref.project_id, environment))
         for ref, deployment in builds:

@@ -134,6 +134,7 @@ class AppInstance(Model):
     __table_args__ = (
         Index("ix_app_instances_due", "next_check_at", "status"),
         Index("ix_app_instances_status", "status"),
+        Index("ix_app_instances_organization", "organization_id", "status"),
         Index(
             "ix_app_instances_unshown",
             "status",

@@ -20,10 +20,11 @@ from polydock_pipelines.settings import Settings, load_settings
 from polydock_pipelines.simulator.options import SimulatorOptions
 from polydock_pipelines.simulator.simulator import Simulator
 from polydock_pipelines.simulator.world import World
+from tests.fakes.clock import START
 from tests.integration.cli.conftest import KEY, Command
 from tests.integration.cli.dagster_stand_in import StandIn, daemons, standing_in
 from tests.integration.clients.test_smtp_server import MailServer, running
-from tests.makers import VAULT, make_store
+from tests.makers import VAULT, make_store, make_store_app, make_trial
 
 CANARY = "Canary4711"
 CHECKS = [
@@ -33,6 +34,7 @@ CHECKS = [
     "brakes",
     "circuits",
     "limits",
+    "mails",
     "Lagoon",
     "Lagoon user",
     "store eu",
@@ -136,6 +138,15 @@ def test_in_good_health_every_line_is_green(clinic: Clinic) -> None:
     assert "we are polydock@example.com" in said.out
     assert "(the local stand-in)" in said.out
     assert "the deploy keys of 1 stores can be read" in said.out
+
+
+def test_a_purged_instance_is_no_trouble(clinic: Clinic) -> None:
+    """It has no secret left that could not be opened, and nothing outside."""
+    with clinic.db.write() as session:
+        app = make_store_app(session, session.query(Store).one())
+        row = make_trial(session, app, status="removed", purged_at=START)
+        row.admin_password = ""
+    assert clinic.bad() == {}
 
 
 def test_it_reads_only(clinic: Clinic) -> None:
@@ -379,7 +390,7 @@ def test_several_faults_are_all_named(clinic: Clinic) -> None:
     clinic.store(deploy_target_id=99)
     said = clinic.polydock("doctor")
     marks = [line[0] for line in said.out.splitlines()]
-    assert (said.code, marks.count("✘"), marks.count("✔")) == (1, 4, 10)
+    assert (said.code, marks.count("✘"), marks.count("✔")) == (1, 4, 11)
 
 
 def test_the_doctor_works_as_a_process_too(clinic: Clinic) -> None:

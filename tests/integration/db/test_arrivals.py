@@ -3,6 +3,7 @@
 from datetime import timedelta
 from typing import Any
 
+import pytest
 from sqlalchemy import select
 
 from polydock_pipelines.db.database import Database
@@ -164,6 +165,25 @@ def test_a_removal_before_the_claim_fails_the_registration(database: Database) -
     )
     for _ in range(3):
         visit(database, instance_id, Done())
+    assert told(database) == [("processing", "failed")]
+
+
+@pytest.mark.parametrize("ends", [Done(), FINAL], ids=["purged", "purge failed"])
+def test_a_purge_of_what_was_never_claimed_leaves_its_registration_failed(
+    database: Database, ends: Outcome
+) -> None:
+    instance_id = a_signup(database, "pending-create")
+    visit(database, instance_id, FINAL)
+    ask(database, instance_id, lambda status: wish(status, Wish.REMOVE, NOW))
+    for _ in range(3):
+        visit(database, instance_id, Done())
+    ask(database, instance_id, lambda status: wish(status, Wish.PURGE, NOW))
+    visit(database, instance_id, ends)
+    found = registration(database)
+    assert (found.status, found.message_detail) == (
+        "failed",
+        "The trial was removed before it was ready.",
+    )
     assert told(database) == [("processing", "failed")]
 
 

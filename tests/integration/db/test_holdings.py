@@ -13,7 +13,8 @@ from polydock_pipelines.db import debts, schema
 from polydock_pipelines.db.database import Database
 from polydock_pipelines.db.fields import write_field
 from polydock_pipelines.db.holdings import holdings_of
-from polydock_pipelines.db.leases import LEASE, Held, LeaseJournal, apply, claim
+from polydock_pipelines.db.journal import LeaseJournal
+from polydock_pipelines.db.leases import LEASE, Held, apply, claim
 from polydock_pipelines.db.models.instances import InstanceHolding, KeptValue
 from polydock_pipelines.db.models.offers import FieldValue, Store
 from polydock_pipelines.lifecycle.holding import Holding, HoldingKind

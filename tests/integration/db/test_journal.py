@@ -6,7 +6,8 @@ import pytest
 from sqlalchemy import select
 
 from polydock_pipelines.db.database import Database
-from polydock_pipelines.db.leases import LEASE, Held, LeaseJournal, apply, claim
+from polydock_pipelines.db.journal import LeaseJournal
+from polydock_pipelines.db.leases import LEASE, Held, apply, claim
 from polydock_pipelines.db.models.instances import InstanceIntent, PushedVariable
 from polydock_pipelines.lifecycle.instance import Effect
 from polydock_pipelines.lifecycle.outcome import Done, Facts, Failed

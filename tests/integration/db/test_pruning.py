@@ -14,6 +14,7 @@ from polydock_pipelines.db.models.instances import (
     InstanceLog,
     StatusTransition,
 )
+from polydock_pipelines.db.models.mails import Email
 from polydock_pipelines.db.models.operations import Handover, OutboxEvent
 from polydock_pipelines.db.pruning import believed_shown, show_again
 from tests.fakes.clock import START
@@ -22,7 +23,7 @@ from tests.makers import change_row, instance_row, make_registration, new_instan
 NOW = START + timedelta(days=365)
 OLD = NOW - timedelta(days=91)
 YOUNG = NOW - timedelta(days=89)
-STORY = (InstanceLog, StatusTransition, OutboxEvent)
+STORY = (InstanceLog, StatusTransition, OutboxEvent, Email)
 STEPS = 5
 
 
@@ -52,6 +53,15 @@ def with_story(database: Database, at: datetime = OLD, **row: Any) -> int:
             session.add(InstanceLog(level="info", message="done", **common))
             session.add(StatusTransition(to_status=f"step-{step}", **common))
             session.add(OutboxEvent(event="e", sequence=step + 1, payload={}, **common))
+            session.add(
+                Email(
+                    kind="ready",
+                    recipient="ada@example.com",
+                    occasion=f"life {step}",
+                    wanted_at=at,
+                    **common,
+                )
+            )
     return instance_id
 
 
@@ -76,9 +86,14 @@ def test_the_story_of_an_instance_removed_long_ago_goes_and_its_intents_stay(
     database: Database,
 ) -> None:
     instance_id = with_story(database)
-    gone = {"instance logs": STEPS, "outbox events": STEPS, "transitions": STEPS}
+    gone = {
+        "instance logs": STEPS,
+        "mails": STEPS,
+        "outbox events": STEPS,
+        "transitions": STEPS,
+    }
     assert prune_own(database) == gone
-    assert story_of(database, instance_id) == [0, 0, 0]
+    assert story_of(database, instance_id) == [0] * 4
     with database.read() as session:
         assert session.scalar(select(func.count()).select_from(InstanceIntent)) == 1
         assert session.get(AppInstance, instance_id) is not None
@@ -100,20 +115,21 @@ def test_a_story_that_goes_on_or_ended_lately_stays_whole(
 ) -> None:
     instance_id = with_story(database, **row)
     assert prune_own(database) == {}
-    assert story_of(database, instance_id) == [STEPS] * 3
+    assert story_of(database, instance_id) == [STEPS] * 4
 
 
 def test_a_story_stays_whole_while_something_happened_lately(database: Database) -> None:
     instance_id = with_story(database)
     change_row(database, instance_id, updated_at=YOUNG)
     assert prune_own(database) == {}
-    assert story_of(database, instance_id) == [STEPS] * 3
+    assert story_of(database, instance_id) == [STEPS] * 4
 
 
 def test_a_story_goes_from_the_oldest_on_so_that_the_rest_has_no_gaps(database: Database) -> None:
     instance_id = with_story(database)
     assert prune_own(database, most=2) == {
         "instance logs": 2,
+        "mails": 2,
         "outbox events": 2,
         "transitions": 2,
     }
@@ -124,7 +140,7 @@ def test_a_story_goes_from_the_oldest_on_so_that_the_rest_has_no_gaps(database: 
             .order_by(StatusTransition.id)
         ).all()
     assert left == ["step-2", "step-3", "step-4"]
-    assert [sum(prune_own(database, most=2).values()) for _ in range(3)] == [6, 3, 0]
+    assert [sum(prune_own(database, most=2).values()) for _ in range(3)] == [8, 4, 0]
 
 
 def test_hand_overs_go_with_the_runs_that_took_them_up(database: Database) -> None:
@@ -162,6 +178,7 @@ def test_a_plan_counts_what_is_too_old(database: Database) -> None:
     assert plan(own_piles(database, Keep(), NOW, 1)) == {
         "hand-overs": 1,
         "instance logs": STEPS,
+        "mails": STEPS,
         "outbox events": STEPS,
         "transitions": STEPS,
     }

@@ -6,7 +6,8 @@ from sqlalchemy import select
 
 from polydock_pipelines.db import places
 from polydock_pipelines.db.database import Database
-from polydock_pipelines.db.leases import Book, LeaseJournal, apply, claim
+from polydock_pipelines.db.journal import LeaseJournal
+from polydock_pipelines.db.leases import Book, apply, claim
 from polydock_pipelines.db.models.all import METADATA
 from polydock_pipelines.db.models.instances import AppInstance
 from polydock_pipelines.db.places import SEALED

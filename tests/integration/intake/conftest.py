@@ -26,6 +26,19 @@ def door(street: Street, database: Database) -> Iterator[Door]:
         yield found
 
 
+@pytest.fixture
+def sqlite_door(street: Street, sqlite_database: Database) -> Iterator[Door]:
+    """A door of this test alone, where what the database is makes no difference."""
+    with opened(street, sqlite_database) as found:
+        yield found
+
+
+@pytest.fixture
+def door_url(street: Street) -> str:
+    """Where the door stands, for callers that are not ours."""
+    return str(street.http.base_url).rstrip("/")
+
+
 @pytest.fixture(scope="module", params=["sqlite", "postgres"])
 def shut_door(
     street: Street, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory

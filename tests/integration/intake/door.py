@@ -6,7 +6,7 @@ import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import httpx
@@ -15,11 +15,12 @@ from fastapi import FastAPI
 from starlette.types import Receive, Scope, Send
 
 from polydock_pipelines.db.database import Database
+from polydock_pipelines.db.writing import Calendar, by_the_clock
 from polydock_pipelines.intake.app import create_app
 from polydock_pipelines.settings import Settings
 from tests.fakes.clock import FakeClock
 from tests.fakes.launcher import FakeLauncher
-from tests.makers import make_store, make_store_app
+from tests.makers import a_book, make_store, make_store_app
 
 APP = "8a7be6ae-9c1b-4c12-8f0f-0d3f1a6a4a11"
 SETTINGS = Settings()  # pyright: ignore[reportCallIssue] - fields come from the environment
@@ -87,11 +88,17 @@ class Street:
 
 
 @contextmanager
-def opened(street: Street, db: Database, settings: Settings | None = None) -> Iterator[Door]:
+def opened(
+    street: Street,
+    db: Database,
+    settings: Settings | None = None,
+    calendar: Calendar = by_the_clock,
+) -> Iterator[Door]:
     """Run an intake over *db*; it is the only one in its street."""
     clock, launcher = FakeClock(), FakeLauncher()
+    book = replace(a_book(db), calendar=calendar)
     before = street.app
-    street.app = app = create_app(db, clock, launcher, settings or SETTINGS)
+    street.app = app = create_app(book, clock, launcher, settings or SETTINGS)
     try:
         yield Door(street.http, db, clock, launcher)
     finally:

@@ -16,6 +16,7 @@ from polydock_pipelines.ports import PortError
 from tests.fakes.launcher import FakeLauncher
 from tests.integration.actions.tables import dump
 from tests.integration.intake.door import Door, Street, opened
+from tests.integration.intake.trials import END, LINKS, Trial
 from tests.makers import VAULT
 
 CANARY = "Canary4711"
@@ -97,6 +98,23 @@ def test_a_database_that_is_away_is_a_503_at_once(street: Street, dead_url: str)
     assert ready.json() == {"status": "unavailable", "message": "no database"}
     assert (alive.status_code, alive.json()) == (200, {"status": "ok"})
     assert took < 5
+
+
+def test_a_person_whose_link_meets_no_database_is_told_to_try_again(
+    street: Street, dead_url: str
+) -> None:
+    nobody = Trial(0, "6f1c52b0-6f0e-4c8a-9a53-0c1d4f5a7e10")
+    with nothing_there(street, dead_url) as door:
+        answers = [
+            door.http.get(nobody.login),
+            door.http.get(nobody.extension),
+            door.http.post(nobody.extension, data={"seen_end": END.isoformat()}),
+            door.http.get(LINKS.unsubscribe(1)),
+            door.http.post(LINKS.unsubscribe(1)),
+        ]
+        foreign = door.http.get(nobody.login[:-1])
+    assert [(answer.status_code, answer.json()) for answer in answers] == [(503, BUSY)] * 5
+    assert foreign.status_code == 403  # takes no database to tell
 
 
 def test_a_database_that_came_back_is_used_again(street: Street, postgres_url: str) -> None:

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from polydock_pipelines.mail_address import parse_addresses, parse_sender
 from polydock_pipelines.ports import EndpointError, RefusedError
 from polydock_pipelines.ports.mail import (
     SMTP,
@@ -205,6 +206,22 @@ def test_a_mail_says_that_it_is_automatic_and_how_to_unsubscribe() -> None:
 
 def test_a_mail_that_nobody_asked_to_end_has_no_way_to_unsubscribe() -> None:
     assert b"List-Unsubscribe" not in compose(MAIL)
+
+
+@pytest.mark.parametrize("name", ["", "Polydock", 'Zoë "Z", Inc.', "Trials (Europe); all", "試用"])
+def test_whoever_mail_from_names_is_the_sender(name: str) -> None:
+    address, told = parse_sender(f"{name} <trials@example.com>" if name else "trials@example.com")
+    mail = replace(MAIL, sender=address, sender_name=told)
+    check(mail)
+    (sender,) = read_back(mail)["From"].addresses
+    assert (sender.addr_spec, sender.display_name) == ("trials@example.com", name)
+
+
+def test_who_gets_a_copy_is_told() -> None:
+    copied = replace(MAIL, cc=parse_addresses("all@example.com, boss@example.com"))
+    shown = [one.addr_spec for one in read_back(copied)["Cc"].addresses]
+    assert shown == ["all@example.com", "boss@example.com"]
+    assert read_back(MAIL)["Cc"] is None
 
 
 def test_the_same_mail_has_the_same_bytes() -> None:

@@ -2,9 +2,11 @@ import pytest
 
 from polydock_pipelines.emails.body import LONGEST, check_body, is_web_address, to_html
 from polydock_pipelines.emails.errors import EmailError
+from polydock_pipelines.emails.examples import BODY
 from polydock_pipelines.emails.themes import THEMES, ThemeName
-from tests.unit.emails.mails import BODY, SHORT
+from tests.unit.emails.mails import CONTEXTS
 
+WRITTEN = [context.body for context in CONTEXTS.values()]
 REFUSED_LINKS = [
     "[a](javascript:alert(1))",
     "[a](JaVaScRiPt:alert(1))",
@@ -32,7 +34,7 @@ HTML = [
 ]
 
 
-@pytest.mark.parametrize("markdown", ["", BODY, SHORT, "a < b", "`<b>`", "\\<b>", "{{ 7*7 }}"])
+@pytest.mark.parametrize("markdown", ["", *WRITTEN, "a < b", "`<b>`", "\\<b>", "{{ 7*7 }}"])
 def test_what_can_be_shown_passes(markdown: str) -> None:
     check_body(markdown)
 

@@ -2,12 +2,14 @@ from dataclasses import fields
 
 import pytest
 
-from polydock_pipelines.catalog.trial_shapes import Mails
+from polydock_pipelines.catalog.trial_shapes import TRIAL_MAILS, Mails
 from polydock_pipelines.emails.kinds import KINDS
+from polydock_pipelines.lifecycle.mails import MailKind, is_written
 
 
 def test_the_kinds_are_the_catalogues() -> None:
     assert set(KINDS) == set(Mails.model_fields) - {"theme", "hide_credentials"}
+    assert list(KINDS) == list(MailKind)
 
 
 def test_the_subjects_are_the_originals() -> None:
@@ -17,6 +19,13 @@ def test_the_subjects_are_the_originals() -> None:
         "One Day Left in Your Trial",
         "Your Trial Has Ended",
     ]
+
+
+@pytest.mark.parametrize("kind", MailKind)
+def test_an_app_sends_what_it_has_words_for_and_how_a_signup_ended(kind: MailKind) -> None:
+    assert is_written({}, kind) is (kind.value not in TRIAL_MAILS)
+    assert is_written({kind.value: {"body": "Hello", "enabled": True}}, kind)
+    assert not is_written({kind.value: {"body": "Hello", "enabled": False}}, kind)
 
 
 @pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS)

@@ -185,10 +185,9 @@ def test_a_purge_whose_attempts_are_spent_says_so_in_the_words_of_the_original()
     assert change.message == reason
 
 
-def test_a_purge_that_is_given_up_sooner_has_not_reached_the_cap() -> None:
-    change = settle(standing("purge", attempt=3), Failed("we may not", attempts=3), NOW)
-    assert change.statuses == ("purge-failed",)
-    assert change.message == "we may not (gave up after 3 attempts)"
+def test_a_purge_takes_a_denial_for_one_of_its_looks() -> None:
+    change = settle(standing("purge", attempt=50), Failed("we may not", attempts=3), NOW)
+    assert (change.statuses, change.due_at) == (("pending-purge",), NOW + 600 * SECOND)
 
 
 def test_a_stage_may_have_several_pauses_of_its_own() -> None:

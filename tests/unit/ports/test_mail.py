@@ -1,4 +1,4 @@
-"""A message that is put together by hand holds what it should, as any reader finds it."""
+"""A message holds what the mail does, as any reader finds it."""
 
 from dataclasses import replace
 from datetime import UTC, datetime

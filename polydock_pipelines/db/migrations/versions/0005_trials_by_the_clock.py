@@ -66,6 +66,7 @@ def upgrade() -> None:
     op.add_column('app_instances', sa.Column('purged_at', UtcDateTime(), nullable=True))
     op.execute('UPDATE app_instances SET trial_started_at = claimed_at WHERE is_trial')
     op.drop_index('ix_app_instances_trial', 'app_instances')
+    op.create_index('ix_app_instances_organization', 'app_instances', ['organization_id', 'status'], unique=False)
     for name, column, where in AHEAD:
         op.create_index(name, 'app_instances', [column], unique=False, sqlite_where=where, postgresql_where=where)
 
@@ -73,6 +74,7 @@ def upgrade() -> None:
 def downgrade() -> None:
     for name, _column, where in reversed(AHEAD):
         op.drop_index(name, 'app_instances', sqlite_where=where, postgresql_where=where)
+    op.drop_index('ix_app_instances_organization', 'app_instances')
     op.create_index('ix_app_instances_trial', 'app_instances', ['is_trial', 'trial_ends_at'], unique=False)
     for column in ('purged_at', 'force_purge_requested_at', 'life', 'trial_completed', 'trial_started_at'):
         op.drop_column('app_instances', column)
