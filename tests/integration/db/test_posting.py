@@ -115,7 +115,7 @@ def test_what_was_not_begun_is_given_back_and_what_is_in_the_air_is_not(
     a_waiting(database, ADA, BOB)
     token, (first, second) = lease(database)
     assert isinstance(begin(database, first, token), Letter)
-    posting.give_back(database, token)
+    posting.give_back(database, token, [first, second])
     assert lease(database)[1] == [second]
     assert mails(database)[0].tried_at == NOW
 
