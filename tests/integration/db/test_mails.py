@@ -261,17 +261,18 @@ def test_what_was_sent_of_a_failure_is_not_sent_again(database: Database) -> Non
 def test_an_end_and_its_mail_are_written_together_or_not_at_all(database: Database) -> None:
     instance_id, end = an_owned(database), NOW + 14 * DAY
     with undone(database) as session:
-        assert end_trials(session, Writing(end), 10)
+        assert end_trials(session, Writing(end), 10)[1] == 1
     assert mails(database) == []
     assert not instance_row(database, instance_id).trial_completed
     with database.write() as session:
-        assert [one.id for one in end_trials(session, Writing(end), 10)] == [instance_id]
+        fallen, made = end_trials(session, Writing(end), 10)
+        assert ([one.id for one in fallen], made) == ([instance_id], 1)
     row = only(database)
     assert (row.kind, row.wanted_at) == ("trial_complete", end)
     assert row.occasion == "life 1, end 2026-03-15T09:00:00"
     assert instance_row(database, instance_id).trial_completed
     with database.write() as session:
-        assert end_trials(session, Writing(end + DAY), 10) == []
+        assert end_trials(session, Writing(end + DAY), 10) == ([], 0)
     assert kinds(database) == ["trial_complete"]
 
 
