@@ -85,6 +85,7 @@ LAGOON_LOOKS = {
 BRAKES = (ALL, Work.PROVISIONING, Work.REMOVAL, Work.PURGE)
 CALENDAR = ("the trial", "the grace", "the patience with a failure")
 TRIAL_ACTS = ("extend", "end soon", "keep", "press", "purge", "cancel", "restore")
+AFTER_REMOVAL = ("restore", "purge", "the end of its grace")
 TRIALS = {
     "trial_extension_days": 3,
     "trial_max_days": 20,
@@ -254,6 +255,17 @@ class Life(RuleBasedStateMachine):
         if moment is not None and self.clock.at < moment:
             self.clock.at = moment
         self.time_passes(3)
+
+    @rule(which=st.integers(0, MOST_INSTANCES), then=st.sampled_from(AFTER_REMOVAL))
+    def a_removal_is_followed_by_more(self, which: int, then: str) -> None:
+        uuid = self.uuids[which % len(self.uuids)]
+        with suppress(NotAllowedError):
+            remove_instance(self.db, uuid, self.clock.now(), by="a test")
+        self.time_passes(6)
+        if then == "the end of its grace":
+            self.the_calendar_goes_on(which, "the grace")
+        else:
+            self.somebody_decides_over_a_trial(which, then)
 
     def _moment(self, uuid: str, over: str) -> datetime | None:
         row = self.house.row(uuid)
