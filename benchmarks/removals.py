@@ -205,7 +205,8 @@ class Drain:
 
 
 def _figures(count: int, drain: Drain, seen: Sequence[tuple[float, int]]) -> list[Figure]:
-    title = f"{count:,} trials end at once, {OPS_PER_MINUTE:,} Lagoon requests a minute allowed"
+    title = f"{count:,} trials end at once"
+    paced = f"{title}: requests to Lagoon, {OPS_PER_MINUTE:,} a minute allowed"
     busy = (drain.begun.timestamp(), drain.most_of_it.timestamp())
     a_minute = 60 * (_at(seen, busy[1]) - _at(seen, busy[0])) / (busy[1] - busy[0])
     per_hour = 3600 * len(drain.removed) / drain.seconds
@@ -218,7 +219,7 @@ def _figures(count: int, drain: Drain, seen: Sequence[tuple[float, int]]) -> lis
         plain(f"{title}: all gone after another", drain.seconds, "s"),
         plain(f"{title}: rate", len(drain.removed) / drain.seconds, "removals/s"),
         at_least(f"{title}: removals an hour", per_hour, "removals", 100 * UPSTREAM_PER_HOUR),
-        at_least(f"{title}: requests a minute", a_minute, "requests/min", 0.8 * OPS_PER_MINUTE),
-        at_most(f"{title}: most in a minute", most_in(seen, 60), "requests", allowed),
+        at_least(paced, a_minute, "requests/min", 0.8 * OPS_PER_MINUTE),
+        at_most(f"{paced}, most", most_in(seen, 60), "requests/min", allowed),
         plain(f"{title}: requests a removal", requests / len(drain.removed), "requests"),
     ]

@@ -224,10 +224,60 @@ AMAZEE_AI = (
     ),
 )
 
+TRIALS = (
+    Played(
+        "Nothing: thirty days of a trial",
+        "Each mail and each state at its minute, once: half time, a day left, an extension by the "
+        "link in the mail, a day left again, the end, the removal, and after its grace the purge",
+        "e2e/test_a_whole_trial.py::test_thirty_days_of_a_trial",
+    ),
+    Played(
+        "The daemon sleeps for half an hour, or for three days",
+        "The next minute does all that fell due, the oldest first; nothing is written twice",
+        "e2e/test_trial_schedules.py::test_a_scheduler_that_slept_ends_and_removes_once",
+    ),
+    Played(
+        "The clock is set back by a day",
+        "Nothing comes early and nothing again",
+        "integration/actions/test_trials.py"
+        "::test_a_clock_that_is_set_back_takes_nothing_back_and_ends_nothing_early",
+    ),
+    Played(
+        "Two runs end and remove trials at the same moment",
+        "They share them: one mail and one removal each",
+        "integration/actions/test_trials.py::test_rounds_at_the_same_time_do_each_thing_once",
+    ),
+    Played(
+        "A trial ends in the middle of any step",
+        "The step is finished, then the removal begins",
+        "integration/actions/test_trials.py"
+        "::test_a_step_in_hand_is_finished_before_an_ended_trial_goes",
+    ),
+    Played(
+        "More removals, or purges, within an hour than POLYDOCK_REMOVAL_ALARM",
+        "They pause themselves and say so; `polydock resume` lets them go on",
+        "integration/actions/test_braked_endings.py"
+        "::test_too_many_at_once_pause_themselves_until_somebody_looked",
+    ),
+    Played(
+        "Somebody retries an old failure while the sweep looks at it",
+        "It is left alone",
+        "integration/actions/test_sweeps.py"
+        "::test_one_that_is_retried_while_the_sweep_looks_is_left_alone",
+    ),
+    Played(
+        "Somebody says that a project is gone while Lagoon shows it",
+        "*Lagoon still shows the project*: nothing is changed",
+        "integration/actions/test_purge.py"
+        "::test_what_lagoon_shows_as_ours_is_not_gone_whatever_somebody_says",
+    ),
+)
+
 PLAYED = {
     "Workers and the stack": WORKERS,
     "Lagoon": LAGOON,
     "Containers": CONTAINERS,
     "Storage": STORAGE,
+    "Trials": TRIALS,
     "amazee.ai": AMAZEE_AI,
 }

@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from itertools import count
 
 from hypothesis import strategies as st
@@ -21,24 +21,34 @@ from hypothesis.stateful import (
 )
 
 from polydock_pipelines.actions.debts import settle_debts
+from polydock_pipelines.actions.extend import (
+    End,
+    extend_by_person,
+    extend_trial,
+    keep_instance,
+    read_offer,
+)
 from polydock_pipelines.actions.operate import (
     remove_instance,
     retry_instance,
     upgrade_instance,
 )
 from polydock_pipelines.actions.pause import pause, resume
+from polydock_pipelines.actions.purge import cancel_purge, purge_instance, restore_instance
 from polydock_pipelines.actions.report_health import report_health
 from polydock_pipelines.actions.stuck import end_instance, mend_stuck
 from polydock_pipelines.db import debts
 from polydock_pipelines.db.database import Database
 from polydock_pipelines.db.models.instances import AppInstance
 from polydock_pipelines.db.places import health_door
+from polydock_pipelines.lifecycle.mails import MailKind
 from polydock_pipelines.lifecycle.status import RUNNING
 from polydock_pipelines.lifecycle.transitions import NotAllowedError
+from polydock_pipelines.lifecycle.trials import TrialError
 from polydock_pipelines.lifecycle.work import ALL, Work
 from polydock_pipelines.ports import CommandResult, Container, Ports
 from tests.baddays.fake_house import FakeHouse
-from tests.baddays.house import AFTER_DEATH
+from tests.baddays.house import AFTER_DEATH, FAILED_RETENTION
 from tests.baddays.meddling import WorkerDiedError, watched, watched_lagoon
 from tests.baddays.offers import CLAIM, EACH_TYPE, LOGIN_URL, PLAIN, Offer, put_on_offer
 from tests.baddays.soundness import assert_at_any_time, assert_sealed, assert_sound
@@ -68,7 +78,19 @@ AI_CHANGES = {
     *("users.create", "users.create_token", "users.delete", "keys.create", "keys.delete"),
     *("keys.cap", "teams.create", "teams.delete"),
 }
-BRAKES = (ALL, Work.PROVISIONING, Work.REMOVAL)
+LAGOON_LOOKS = {
+    *("project_by_name", "environment_by_name", "by_bulk_ids", "running", "standing"),
+    *("names_of", "projects_of", "ping"),
+}
+BRAKES = (ALL, Work.PROVISIONING, Work.REMOVAL, Work.PURGE)
+CALENDAR = ("the trial", "the grace", "the patience with a failure")
+TRIAL_ACTS = ("extend", "end soon", "keep", "press", "purge", "cancel", "restore")
+AFTER_REMOVAL = ("restore", "purge", "the end of its grace")
+TRIALS = {
+    "trial_extension_days": 3,
+    "trial_max_days": 20,
+    "mails": {kind.value: {"enabled": True} for kind in MailKind},
+}
 STAGE = re.compile(r"^# polydock-stage: (\S+)$", re.M)
 
 Open = Callable[[], Database]
@@ -140,7 +162,9 @@ class Life(RuleBasedStateMachine):
     def open_a_store(self, offer: str, hidden_s: int, troubles: list[Trouble], ticks: int) -> None:
         for trouble in troubles:
             self.weather.plan(trouble)
-        self.app = put_on_offer(self.db, OFFERS[offer])
+        self.app = put_on_offer(
+            self.db, replace(OFFERS[offer], app={**OFFERS[offer].app, **TRIALS})
+        )
         self.lagoon.state.shows_builds_after = timedelta(seconds=hidden_s)
         self.sign_up()
         self.time_passes(ticks)
@@ -225,7 +249,55 @@ class Life(RuleBasedStateMachine):
         self.clock.advance(by)
         self.time_passes()
 
+    @rule(which=st.integers(0, MOST_INSTANCES), over=st.sampled_from(CALENDAR))
+    def the_calendar_goes_on(self, which: int, over: str) -> None:
+        moment = self._moment(self.uuids[which % len(self.uuids)], over)
+        if moment is not None and self.clock.at < moment:
+            self.clock.at = moment
+        self.time_passes(3)
+
+    @rule(which=st.integers(0, MOST_INSTANCES), then=st.sampled_from(AFTER_REMOVAL))
+    def a_removal_is_followed_by_more(self, which: int, then: str) -> None:
+        uuid = self.uuids[which % len(self.uuids)]
+        with suppress(NotAllowedError):
+            remove_instance(self.db, uuid, self.clock.now(), by="a test")
+        self.time_passes(6)
+        if then == "the end of its grace":
+            self.the_calendar_goes_on(which, "the grace")
+        else:
+            self.somebody_decides_over_a_trial(which, then)
+
+    def _moment(self, uuid: str, over: str) -> datetime | None:
+        row = self.house.row(uuid)
+        if over == "the patience with a failure":
+            return row.updated_at + FAILED_RETENTION + timedelta(seconds=1)
+        return row.purge_eligible_at if over == "the grace" else row.trial_ends_at
+
     # -- operators and apps
+
+    @rule(which=st.integers(0, MOST_INSTANCES), act=st.sampled_from(TRIAL_ACTS))
+    def somebody_decides_over_a_trial(self, which: int, act: str) -> None:
+        uuid, now = self.uuids[which % len(self.uuids)], self.clock.now()
+        with suppress(NotAllowedError, TrialError):
+            match act:
+                case "extend":
+                    extend_trial(self.book, uuid, End(days=7), now, by="a test")
+                case "end soon":
+                    end = End(at=now + timedelta(minutes=1))
+                    extend_trial(self.book, uuid, end, now, by="a test")
+                case "keep":
+                    keep_instance(self.book, uuid, now, by="a test")
+                case "press":
+                    offer = read_offer(self.book, uuid, now)
+                    if offer is not None:
+                        extend_by_person(self.book, uuid, offer.ends_at, now)
+                case "purge":
+                    purge_instance(self.book, uuid, now, by="a test")
+                case "cancel":
+                    cancel_purge(self.book, uuid, now, by="a test")
+                case _:
+                    restore_instance(self.book, uuid, now, by="a test")
+        self.time_passes(3)
 
     @rule(which=st.integers(0, MOST_INSTANCES), data=st.data())
     def an_operator_acts(self, which: int, data: st.DataObject) -> None:
@@ -285,6 +357,8 @@ class Life(RuleBasedStateMachine):
             resume(self.db, self.clock.now(), work=work, by="a test")
         self.clock.advance(AFTER_DEATH)
         self.house.go_on(patience=SETTLES_WITHIN)
+        self.house.keep_time()  # a purge that was to follow a removal begins
+        self.house.go_on(patience=SETTLES_WITHIN)
         assert self.house.is_at_rest(), self._statuses()
         for _ in range(20):  # trouble that was planned may still come, once each
             with suppress(WorkerDiedError):
@@ -296,7 +370,8 @@ class Life(RuleBasedStateMachine):
         for chunk in self.house.chunks:
             self.house.work(chunk)
         self.clock.advance(timedelta(days=1))
-        self.house.tick()
+        for chunk in self.house.due():  # without the calendar: a day more has something due
+            self.house.work(chunk)
         assert (self._statuses(), self._changes()) == before, "a run that had nothing to do did it"
 
     def _statuses(self) -> list[tuple[str, str, int]]:
@@ -305,6 +380,5 @@ class Life(RuleBasedStateMachine):
             return [(row.status, row.status_message, row.event_sequence) for row in rows]
 
     def _changes(self) -> int:
-        looks = ("project_by_name", "environment_by_name", "by_bulk_ids", "running", "standing")
-        changes = sum(call.operation not in (*looks, "ping") for call in self.lagoon.calls)
+        changes = sum(call.operation not in LAGOON_LOOKS for call in self.lagoon.calls)
         return changes + sum(name in AI_CHANGES for name in self.ai.operations())

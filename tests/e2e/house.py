@@ -22,6 +22,12 @@ from tests.baddays.offers import Offer, put_on_offer
 KEY = urlsafe_b64encode(b"a key for tests of 32 bytes long").decode()
 """The key of `tests.makers.VAULT`."""
 EVENTS = 1000
+SENSORS = ("signups", "builds", "due_instances", "emails")
+SCHEDULES = (
+    *("midtrial_emails", "one_day_left_emails", "trial_complete_emails", "trial_removals"),
+    "project_purges",
+)
+"""Those that tick each minute."""
 DAGSTERS_WARNINGS = [
     # Dagster 1.13 reads pydantic's fields by their first name.
     pytest.mark.filterwarnings(
@@ -118,6 +124,41 @@ class House:
             job = defs.resolve_job_def(request.job_name or "")
             assert dg.validate_run_config(job, request.run_config)
         return requests
+
+    def move_to(self, moment: datetime) -> None:
+        """Let time pass until *moment*."""
+        self.move((moment - self.clock.now()).total_seconds())
+
+    def tick_schedule(self, name: str, at: datetime | None = None) -> list[dg.RunRequest]:
+        """Evaluate a schedule as the daemon does, at this minute or *at* another."""
+        defs, minute = self.defs, (at or self.clock.now()).replace(second=0, microsecond=0)
+        schedule = defs.resolve_schedule_def(name)
+        with dg.build_schedule_context(
+            instance=self.dagster, scheduled_execution_time=minute, resources=defs.resources
+        ) as context:
+            seen = schedule.evaluate_tick(context)
+        self.skipped = seen.skip_message or ""
+        return [
+            dg.RunRequest(
+                job_name=schedule.job_name, run_config=request.run_config, tags=request.tags
+            )
+            for request in seen.run_requests or ()
+        ]
+
+    def pass_a_minute(self) -> list[str]:
+        """Evaluate what the daemon does each minute, and run it; return the jobs that ran.
+
+        Again and again, until nothing is asked for: runs find more to do.
+        """
+        ran = list[str]()
+        while requests := [
+            *(request for name in SCHEDULES for request in self.tick_schedule(name)),
+            *(request for name in SENSORS for request in self.tick(name)),
+        ]:
+            for request in requests:
+                assert self.run(request).success
+                ran.append(request.job_name or "")
+        return ran
 
     def run(self, request: dg.RunRequest) -> dg.ExecuteInProcessResult:
         """Execute a request's run in this process, red or green."""
