@@ -25,7 +25,11 @@ def a_trial(house: House, ends_in: timedelta = DAY, **changes: Any) -> AppInstan
     now = house.clock.now()
     with house.database.write() as session:
         app = make_store_app(session, mails=MAILS)
-        given: dict[str, Any] = {"since": now - 10 * DAY, "trial_ends_at": now + ends_in, "updated_at": now}
+        given: dict[str, Any] = {
+            "since": now - 10 * DAY,
+            "trial_ends_at": now + ends_in,
+            "updated_at": now,
+        }
         return make_trial(session, app, **(given | changes))
 
 
