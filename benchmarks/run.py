@@ -19,6 +19,7 @@ from benchmarks import (
     mails,
     naive_rival,
     recovery,
+    removals,
     results_file,
     signups,
     trial_queries,
@@ -35,6 +36,7 @@ MEASUREMENTS: dict[str, Callable[[Plan], list[Figure]]] = {
     "due": due_query.measure,
     "trials": trial_queries.measure,
     "mails": mails.measure,
+    "removals": removals.measure,
     "crowd": crowd.measure,
     "recovery": recovery.measure,
     "history": history.measure,
@@ -102,7 +104,9 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--single", type=int, help="signups one by one")
     parser.add_argument("--burst", type=int, help="signups at once")
     parser.add_argument("--crowd", type=int, help="builds in flight")
-    parser.add_argument("--rows", type=int, help="instances for the due query")
+    parser.add_argument("--rows", type=int, help="instances in a large database")
+    parser.add_argument("--mails", type=int, help="mails due in the same minute")
+    parser.add_argument("--removals", type=int, help="trials that end at once")
     parser.add_argument("--largest", type=int, help="signups up to which the cost is measured")
     return parser.parse_args()
 
@@ -118,7 +122,8 @@ def _names(text: str) -> list[str]:
 
 
 def _sizes(asked: argparse.Namespace) -> Sizes:
-    given = {name: getattr(asked, name) for name in ("single", "burst", "crowd", "rows")}
+    plain = ("single", "burst", "crowd", "rows", "mails", "removals")
+    given = {name: getattr(asked, name) for name in plain}
     changes = {name: value for name, value in given.items() if value is not None}
     if asked.largest is not None:
         smaller = [size for size in COST_SIZES if size < asked.largest]

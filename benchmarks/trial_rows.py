@@ -31,7 +31,10 @@ WENT = f"NOT ({LIVE}) AND n % 100 <> 1 AND n % 1000 <> 3 AND n % 2000 <> 5 AND n
 # Live ones began up to fourteen days ago; what is due next is at least an hour away.
 BEGAN = "(:now - interval '13 days 23 hours' + (n::bigint * 7919 % 13901) * interval '86 seconds')"
 REMOVED = "(:now - interval '1 hour' - (n::bigint * 7919 % 1095001) * interval '86 seconds')"
-PURGE_DUE = f"({REMOVED} + interval '14 days' + interval '2 hours')"
+PURGE_DUE = (
+    f"(CASE WHEN n % 4000 = 7 THEN :now - interval '1 hour'"
+    f" ELSE {REMOVED} + interval '14 days' + interval '2 hours' END)"
+)
 AHEAD = "CASE WHEN {is_live} AND {at} > :now + interval '30 minutes' THEN {at} END"
 COLUMNS = {
     "uuid": "gen_random_uuid()::text",

@@ -23,7 +23,7 @@ from polydock_pipelines.clients.lagoon.client import LagoonClient
 from polydock_pipelines.clients.lagoon.ssh import SshIdentity
 from polydock_pipelines.clients.lagoon.token import SshToken, StaticToken
 from polydock_pipelines.clients.lagoon.transport import TokenSource
-from polydock_pipelines.clients.pacing import Pace
+from polydock_pipelines.clients.pacing import LONGEST_WAIT, Pace
 from polydock_pipelines.clients.shell import SshShell
 from polydock_pipelines.clients.smtp.mailer import SmtpMailer
 from polydock_pipelines.db import buckets
@@ -169,7 +169,10 @@ def _paced(chosen: Settings) -> Generator[Callable[[], None]]:
     database, clock = open_database(chosen), chosen.make_clock()
 
     def take(count: int) -> timedelta:
-        return buckets.take(database, LAGOON_OPERATIONS, per_minute, count, clock.now())
+        now = clock.now()
+        return buckets.take(
+            database, LAGOON_OPERATIONS, per_minute, count, now, longest=LONGEST_WAIT
+        )
 
     try:
         yield Pace(per_minute, take).wait
@@ -243,7 +246,7 @@ def make_post(book: Book, mailer: Mailer, chosen: Settings | None = None) -> Pos
     per_minute = chosen.mails_per_minute
 
     def take(count: int) -> timedelta:
-        return buckets.take(book.db, MAILS, per_minute, count, clock.now())
+        return buckets.take(book.db, MAILS, per_minute, count, clock.now(), longest=LONGEST_WAIT)
 
     setting = "mail servers than POLYDOCK_MAILS_PER_MINUTE"
     pace = Pace(per_minute, take, of=setting).wait if per_minute else (lambda: None)

@@ -1,6 +1,7 @@
 """A mail row's words: what its templates are given, and the message as a server takes it."""
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -41,8 +42,14 @@ class Letterhead:
 
 def message_id(letter: Letter, sender: str) -> str:
     """Return the Message-ID of a row: the same whenever it is handed over."""
-    domain = sender.rpartition("@")[2]
-    return f"<{letter.kind.value}.{letter.id}.{letter.instance_uuid}@{domain}>"
+    return f"<{letter.kind.value}.{letter.id}.{letter.instance_uuid}@{_in_ascii(sender)}>"
+
+
+def _in_ascii(sender: str) -> str:
+    """Return the domain of an address as a Message-ID takes it."""
+    with suppress(UnicodeError):
+        return sender.rpartition("@")[2].encode("idna").decode()
+    return "polydock.invalid"
 
 
 def compose(letter: Letter, links: Links, head: Letterhead, now: datetime, today: datetime) -> Mail:

@@ -73,20 +73,27 @@ def overdue_purges(book: Book, now: datetime) -> list[Overdue]:
     """Return purges that failed, or that are more than a day late; the oldest first."""
     today = book.calendar(now)
     late = today - OVERDUE_AFTER
+    is_late = AppInstance.purge_eligible_at <= late
     chosen = (
-        select(AppInstance)
+        select(
+            AppInstance.uuid,
+            AppInstance.name,
+            AppInstance.status,
+            AppInstance.purge_eligible_at,
+            AppInstance.status_message,
+        )
         .where(
             text(PURGE_AHEAD),
-            AppInstance.purge_eligible_at <= today,  # one that failed was due: it spares the rest
-            or_(AppInstance.purge_eligible_at <= late, AppInstance.status == failed("purge")),
+            AppInstance.purge_eligible_at <= today,  # as of one that failed: it spares the rest
+            or_(is_late, AppInstance.status == failed("purge")),
         )
         .order_by(AppInstance.purge_eligible_at, AppInstance.id)
         .limit(500)
     )
     with book.db.read() as session:
         return [
-            Overdue(r.uuid, r.name, r.status, r.purge_eligible_at or late, r.status_message)
-            for r in session.scalars(chosen)
+            Overdue(uuid, name, status, since or late, message)
+            for uuid, name, status, since, message in session.execute(chosen)
         ]
 
 

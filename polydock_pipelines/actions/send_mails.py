@@ -19,6 +19,7 @@ from polydock_pipelines.actions.endpoints import away_now, note
 from polydock_pipelines.actions.letters import Letterhead, compose
 from polydock_pipelines.actions.links import Links
 from polydock_pipelines.db import posting
+from polydock_pipelines.db.gates import Gate
 from polydock_pipelines.db.leases import Book
 from polydock_pipelines.db.posting import Letter, NotSent, Result
 from polydock_pipelines.db.vault import VaultError
@@ -98,13 +99,17 @@ def send_mails(post: Post, kinds: Collection[MailKind] | None = None) -> Sent:
     sent.held_back = why_held_back(post)
     if sent.held_back:
         return sent
-    paused = [one.store for one in book.gate(post.clock.now()).brakes(Work.EMAILS)]
     stop_at = time.monotonic() + LONGEST_S
     stop = threading.Event()
 
     def work() -> None:
         while not stop.is_set() and time.monotonic() < stop_at:
-            token, ids = posting.lease(book.db, kinds, post.clock.now(), BATCH, paused)
+            now = post.clock.now()
+            gate = book.gate(now)
+            sent.held_back = sent.held_back or gate.why_paused(Work.EMAILS)
+            if sent.held_back:
+                return
+            token, ids = posting.lease(book.db, kinds, now, BATCH, _paused_stores(gate))
             if not ids:
                 return
             _Round(post, sent, stop, stop_at).deliver(token, ids)
@@ -113,6 +118,10 @@ def send_mails(post: Post, kinds: Collection[MailKind] | None = None) -> Sent:
         for future in [pool.submit(work) for _ in range(THREADS)]:
             future.result()
     return sent
+
+
+def _paused_stores(gate: Gate) -> list[str]:
+    return [one.store for one in gate.brakes(Work.EMAILS) if one.store]
 
 
 def why_held_back(post: Post) -> str:
@@ -135,9 +144,9 @@ def is_worth_a_run(book: Book, now: datetime) -> Verdict:
 
     While the server is away, a run is worth it when it is time to ask whether it is back.
     """
-    if not posting.is_any_due(book.db, None, now):
-        return Verdict(is_worth=False, why="no mail waits")
     gate = book.gate(now)
+    if not posting.is_any_due(book.db, None, now, _paused_stores(gate)):
+        return Verdict(is_worth=False, why="no mail waits")
     paused = gate.why_paused(Work.EMAILS)
     if paused:
         return Verdict(is_worth=False, why=paused)
@@ -162,12 +171,12 @@ class _Round:
         try:
             with self.post.mailer.session() as line:
                 for email_id in ids:
+                    if self.stop.is_set() or time.monotonic() > self.stop_at:
+                        break
                     letter = self._turn(done, email_id, token)
                     done = None
                     if letter is not None:
                         done = (letter, self._hand_over(line, letter))
-                    if self.stop.is_set() or time.monotonic() > self.stop_at:
-                        break
         finally:
             if done is not None:
                 self._turn(done, None, token)
@@ -195,11 +204,8 @@ class _Round:
             return posting.begin(session, book.db.vault, email_id, token, book.writing(now))
         except VaultError as error:
             # A key is missing, or a secret was moved: the operator's to mend, and no other's mail.
-            due_at = now + VAULT_PAUSE
-            later = Result(email_id, token, "pending", str(error), due_at, is_answer=False)
-            posting.finish(session, later, now)
             LOG.error("mail %s is put off: %s", email_id, error)  # noqa: TRY400 - it is a sentence
-            return None
+            return posting.put_off(session, email_id, token, str(error), now, pause=VAULT_PAUSE)
 
     def _hand_over(self, line: MailSession, letter: Letter) -> Result:
         now = self.post.clock.now()
@@ -227,7 +233,8 @@ class _Round:
                 due_at = now + posting.AFTER_DOUBT
                 return Result(*this, "pending", str(error), due_at, is_doubtful=True)
             case EmailError() | RefusedError():
-                return Result(*this, "failed", str(error))
+                is_answer = not isinstance(error, EmailError)
+                return Result(*this, "failed", str(error), is_answer=is_answer)
             case _:
                 due_at = posting.put_off_until(letter, now)
                 if due_at is None:

@@ -66,7 +66,7 @@ def end_due_trials(book: Book, now: datetime) -> Round:
     """End the trials whose time is up; whoever comes first does it, a mail or a removal run."""
 
     def chunk(session: Session, how: Writing) -> tuple[list[Fallen], int]:
-        return trials.end_trials(session, how, CHUNK), 0
+        return trials.end_trials(session, how, CHUNK)
 
     return in_chunks(book, now, chunk)
 

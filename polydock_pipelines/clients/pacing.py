@@ -7,11 +7,14 @@ from datetime import timedelta
 
 from polydock_pipelines.ports import ThrottledError
 
-LONGEST_WAIT_S = 15.0
+LONGEST_WAIT = timedelta(seconds=15)
 """A step that would wait longer is given up for now; nothing in a run sleeps for long."""
 
 Take = Callable[[int], timedelta]
-"""Takes so many tokens from the shared bucket; returns how long to wait before using them."""
+"""Takes so many tokens from the shared bucket; returns how long to wait before using them.
+
+It takes none where that is more than LONGEST_WAIT.
+"""
 
 
 class Pace:
@@ -37,13 +40,16 @@ class Pace:
         """Wait until one more request may be sent. ThrottledError when that is too far off."""
         with self._lock:
             if not self._left:
-                self._from = time.monotonic() + self._take(self._batch).total_seconds()
-                self._left = self._batch
+                self._refill()
             self._left -= 1
             pause = self._from - time.monotonic()
-        if pause > LONGEST_WAIT_S:
+        if pause > 0:
+            self._sleep(pause)
+
+    def _refill(self) -> None:
+        turn = self._take(self._batch)
+        if turn > LONGEST_WAIT:
             raise ThrottledError(
                 f"more is asked of {self._of} allows; this goes on when there is room"
             )
-        if pause > 0:
-            self._sleep(pause)
+        self._from, self._left = time.monotonic() + turn.total_seconds(), self._batch

@@ -11,13 +11,13 @@ from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
 from polydock_pipelines.db.holdings import forget
-from polydock_pipelines.db.mails import call_off, write_mail
+from polydock_pipelines.db.mails import call_off, call_on, write_mail
 from polydock_pipelines.db.models.instances import AppInstance
 from polydock_pipelines.db.models.offers import FieldValue, StoreApp, Variable
 from polydock_pipelines.db.models.requests import Registration
 from polydock_pipelines.db.outbox import tell_registration
 from polydock_pipelines.db.writing import Writing
-from polydock_pipelines.lifecycle.mails import MailKind, is_written
+from polydock_pipelines.lifecycle.mails import TAKEN_ON, MailKind, is_written
 from polydock_pipelines.lifecycle.status import Resting
 from polydock_pipelines.lifecycle.table import FAILED, Kind, Stage, stage_of
 from polydock_pipelines.lifecycle.trials import MailSwitches, TrialDates, trial_dates
@@ -124,11 +124,12 @@ def _on_the_way(session: Session, row: AppInstance, stage: Stage, how: Writing) 
     if stage.kind is Kind.REMOVE or row.status in FAILED:
         result = ("registration_failed", FAILED_MESSAGE, detail)
         end_registration(session, registration, "failed", result, how.now)
+        call_on(session, row, MailKind.TRIAL_FAILED, TAKEN_ON, how.now)
         write_mail(session, row, MailKind.TRIAL_FAILED, how)
     elif registration.status == "failed":
         result = ("processing", CREATING, "")
         end_registration(session, registration, "processing", result, how.now)
-        call_off(session, row, [MailKind.TRIAL_FAILED], "it was taken on again", how.now)
+        call_off(session, row, [MailKind.TRIAL_FAILED], TAKEN_ON, how.now)
 
 
 Arrival = Callable[[Session, AppInstance, str, Writing], None]

@@ -102,8 +102,14 @@ def _new(  # noqa: PLR0917 - a row's own values
 
 def settle(mail: Email, state: str, problem: str, now: datetime) -> None:
     """Bring a row to its end."""
-    mail.state, mail.problem, mail.settled_at = state, problem, now
-    mail.due_at = mail.lease_token = mail.lease_until = mail.tried_at = None
+    for column, value in settled_as(state, problem, now).items():
+        setattr(mail, column, value)
+
+
+def settled_as(state: str, problem: str, now: datetime) -> dict[str, Any]:
+    """Return what the columns of a row hold that came to its end."""
+    ended = dict.fromkeys(("due_at", "lease_token", "lease_until", "tried_at"))
+    return {"state": state, "problem": problem, "settled_at": now, **ended}
 
 
 def _mails_of_apps(session: Session, ids: Collection[int]) -> dict[int, dict[str, Any]]:
@@ -163,6 +169,24 @@ def written_in_this_life(session: Session, row: AppInstance) -> set[MailKind]:
     return {MailKind(kind) for kind, about in rows if about == mine or about.startswith(f"{mine},")}
 
 
+def call_on(
+    session: Session, row: AppInstance, kind: MailKind, why_not: str, now: datetime
+) -> None:
+    """Let what was called off because of *why_not* wait again, since it is true again."""
+    session.execute(
+        update(Email)
+        .where(
+            Email.instance_id == row.id,
+            Email.kind == kind.value,
+            Email.occasion == occasion(kind, row.life, row.trial_ends_at),
+            Email.state == "skipped",
+            Email.problem == why_not,
+        )
+        .values(state="pending", problem="", settled_at=None, due_at=now)
+        .execution_options(synchronize_session=False)
+    )
+
+
 def call_off(
     session: Session, row: AppInstance, kinds: Collection[MailKind], why: str, now: datetime
 ) -> None:
@@ -175,7 +199,14 @@ def call_off(
             Email.tried_at.is_(None),
             Email.kind.in_([kind.value for kind in kinds]),
         )
-        .values(state="skipped", problem=why, settled_at=now, due_at=None)
+        .values(
+            state="skipped",
+            problem=why,
+            settled_at=now,
+            due_at=None,
+            lease_token=None,
+            lease_until=None,
+        )
         .execution_options(synchronize_session=False)
     )
 

@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 
 from polydock_pipelines.db.brakes import of_store
 from polydock_pipelines.db.database import Database
-from polydock_pipelines.db.mails import DECLINED, REMINDERS, has_declined, settle
+from polydock_pipelines.db.mails import DECLINED, REMINDERS, has_declined, settle, settled_as
 from polydock_pipelines.db.models.instances import AppInstance
 from polydock_pipelines.db.models.mails import WAITS, Email
 from polydock_pipelines.db.models.offers import StoreApp
@@ -76,7 +76,9 @@ class NotSent:
     reason: str
 
 
-def _waits(kinds: Collection[MailKind] | None, now: datetime) -> ColumnElement[bool]:
+def _waits(
+    kinds: Collection[MailKind] | None, now: datetime, paused_stores: Sequence[str]
+) -> ColumnElement[bool]:
     conditions: list[ColumnElement[bool]] = [
         text(WAITS),  # pyright: ignore[reportAssignmentType] - a boolean in words
         Email.due_at <= now,
@@ -84,13 +86,22 @@ def _waits(kinds: Collection[MailKind] | None, now: datetime) -> ColumnElement[b
     ]
     if kinds is not None:
         conditions.append(Email.kind.in_([kind.value for kind in kinds]))
+    if paused_stores:
+        of_instance = select(AppInstance.id).where(or_(*map(of_store, paused_stores)))
+        conditions.append(Email.instance_id.not_in(of_instance))
     return and_(*conditions)
 
 
-def is_any_due(db: Database, kinds: Collection[MailKind] | None, now: datetime) -> bool:
+def is_any_due(
+    db: Database,
+    kinds: Collection[MailKind] | None,
+    now: datetime,
+    paused_stores: Sequence[str] = (),
+) -> bool:
     """Whether a mail waits to be sent."""
+    chosen = select(Email.id).where(_waits(kinds, now, paused_stores)).limit(1)
     with db.read() as session:
-        return session.scalar(select(Email.id).where(_waits(kinds, now)).limit(1)) is not None
+        return session.scalar(chosen) is not None
 
 
 def lease(
@@ -102,10 +113,9 @@ def lease(
 ) -> tuple[str, list[int]]:
     """Take at most *limit* mails that wait, the oldest first; return our token and their ids."""
     token = str(uuid.uuid4())
-    chosen = select(Email.id).where(_waits(kinds, now)).order_by(Email.due_at, Email.id)
-    if paused_stores:
-        of_instance = select(AppInstance.id).where(or_(*map(of_store, paused_stores)))
-        chosen = chosen.where(Email.instance_id.not_in(of_instance))
+    chosen = (
+        select(Email.id).where(_waits(kinds, now, paused_stores)).order_by(Email.due_at, Email.id)
+    )
     with db.write() as session:
         ids = list(session.scalars(chosen.limit(limit).with_for_update(skip_locked=True)))
         session.execute(
@@ -124,10 +134,10 @@ def begin(
 
     VaultError when what it must say cannot be opened.
     """
-    mail = _mine(session, email_id, token)
-    if mail is None:
+    found = _mine_and_its_subject(session, email_id, token)
+    if found is None:
         return None
-    row, app = _subject(session, mail)
+    mail, row, app = found
     reason = why_not(MailKind(mail.kind), mail.occasion, standing(row, how.today))
     reason = reason or _declined_since(session, mail)
     if mail.tried_at is not None:
@@ -180,18 +190,24 @@ def _letter(session: Session, vault: Vault, mail: Email, row: AppInstance, app: 
 
 
 def _mine(session: Session, email_id: int, token: str) -> Email | None:
-    return session.scalar(
-        select(Email).where(Email.id == email_id, Email.lease_token == token).with_for_update()
-    )
+    return session.scalar(select(Email).where(_is_mine(email_id, token)).with_for_update())
 
 
-def _subject(session: Session, mail: Email) -> tuple[AppInstance, StoreApp]:
+def _mine_and_its_subject(
+    session: Session, email_id: int, token: str
+) -> tuple[Email, AppInstance, StoreApp] | None:
     found = session.execute(
-        select(AppInstance, StoreApp)
+        select(Email, AppInstance, StoreApp)
+        .join(AppInstance, AppInstance.id == Email.instance_id)
         .join(StoreApp, StoreApp.id == AppInstance.store_app_id)
-        .where(AppInstance.id == mail.instance_id)
-    ).one()
-    return found[0], found[1]
+        .where(_is_mine(email_id, token))
+        .with_for_update(of=Email)
+    ).one_or_none()
+    return (found[0], found[1], found[2]) if found is not None else None
+
+
+def _is_mine(email_id: int, token: str) -> ColumnElement[bool]:
+    return and_(Email.id == email_id, Email.lease_token == token, Email.state == "pending")
 
 
 def standing(row: AppInstance, today: datetime) -> Standing:
@@ -233,13 +249,12 @@ class Result:
 
 def finish(session: Session, result: Result, now: datetime) -> bool:
     """Write what became of a mail; False when it is somebody else's by now."""
+    if result.state != "pending":
+        return _settle_mine(session, result, now)
     mail = _mine(session, result.id, result.token)
     if mail is None:
         return False
     mail.attempts += result.is_answer
-    if result.state != "pending":
-        settle(mail, result.state, result.problem, now)
-        return True
     if result.is_doubtful:
         mail.repeats += 1
         if mail.repeats > MOST_REPEATS:
@@ -250,9 +265,38 @@ def finish(session: Session, result: Result, now: datetime) -> bool:
     return True
 
 
+def put_off(
+    session: Session, email_id: int, token: str, reason: str, now: datetime, *, pause: timedelta
+) -> NotSent | None:
+    """Let a mail that we lease and cannot write yet wait for *pause*; None: not ours."""
+    mail = _mine(session, email_id, token)
+    if mail is None:
+        return None
+    finish(session, Result(mail.id, token, "pending", reason, now + pause, is_answer=False), now)
+    return NotSent(MailKind(mail.kind), mail.recipient, mail.state, reason)
+
+
+def _settle_mine(session: Session, result: Result, now: datetime) -> bool:
+    """Bring a mail to its end in one statement: of ten thousand, most are just sent."""
+    settled = session.execute(
+        update(Email)
+        .where(_is_mine(result.id, result.token))
+        .values(
+            attempts=Email.attempts + int(result.is_answer),
+            **settled_as(result.state, result.problem, now),
+        )
+        .returning(Email.id)
+        .execution_options(synchronize_session=False)
+    )
+    return settled.first() is not None
+
+
 def put_off_until(letter: Letter, now: datetime) -> datetime | None:
-    """Return when a mail that was put off is tried again; None: never, it has waited too long."""
-    if now - letter.created_at > LONGEST_PUT_OFF:
+    """Return when a mail that was put off is tried again; None: never, it was tried long enough.
+
+    One that is old because nobody could ask a server gets its tries all the same.
+    """
+    if now - letter.created_at > LONGEST_PUT_OFF and letter.attempts >= len(BACK_OFF):
         return None
     return now + BACK_OFF[min(letter.attempts, len(BACK_OFF) - 1)]
 

@@ -146,12 +146,15 @@ def write_reminders(
     return [Fallen(row.id, row.uuid, row.name, at[row.id]) for row in rows], made
 
 
-def end_trials(session: Session, how: Writing, limit: int) -> list[Fallen]:
-    """End the trials of a chunk: the mail that says so is written with it, and so never lost."""
+def end_trials(session: Session, how: Writing, limit: int) -> tuple[list[Fallen], int]:
+    """End the trials of a chunk: the mail that says so is written with it, and so never lost.
+
+    Return whose they are, and how many mails.
+    """
     rows = locked(session, ends_due(how.today), limit)
     at = {row.id: row.trial_ends_at for row in rows if row.trial_ends_at is not None}
-    write_mails(session, rows, Wanted(MailKind.TRIAL_COMPLETE, at), how.now)
+    made = write_mails(session, rows, Wanted(MailKind.TRIAL_COMPLETE, at), how.now)
     for row in rows:
         row.trial_completed = True
         row.midtrial_email_at = row.one_day_left_email_at = None
-    return [Fallen(row.id, row.uuid, row.name, at[row.id]) for row in rows]
+    return [Fallen(row.id, row.uuid, row.name, at[row.id]) for row in rows], made

@@ -53,8 +53,9 @@ class Vault:
 
     def is_token(self, place: str, token: str) -> bool:
         """Whether *token* was made for *place*, with any of our keys; in constant time."""
+        given = token.encode(errors="surrogatepass")  # from a URL may come anything
         good = [_token(key, place).encode() for key in self._keys]
-        matches = [hmac.compare_digest(one, token.encode()) for one in good]
+        matches = [hmac.compare_digest(one, given) for one in good]
         return any(matches)
 
     def reseal(self, place: str, sealed: str) -> str:
@@ -63,7 +64,8 @@ class Vault:
 
 
 def _token(key: bytes, place: str) -> str:
-    return hmac.new(key, f"token:{place}".encode(), hashlib.sha256).hexdigest()[:40]
+    text = f"token:{place}".encode(errors="surrogatepass")
+    return hmac.new(key, text, hashlib.sha256).hexdigest()[:40]
 
 
 def new_key() -> str:

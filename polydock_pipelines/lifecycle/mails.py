@@ -60,6 +60,10 @@ def occasion(kind: MailKind, life: int, ends_at: datetime | None) -> str:
     return f"life {life}"
 
 
+TAKEN_ON = "it was taken on again"
+"""Why a mail about a failure is not sent: somebody retried it first."""
+
+
 @dataclass(frozen=True)
 class Standing:
     """What of an instance decides whether a mail about it may go out, in this moment."""
@@ -82,8 +86,8 @@ def why_not(kind: MailKind, about: str, now: Standing) -> str:
         return (
             f"the instance is {now.status}" if now.is_failed else "the instance is on its way out"
         )
-    if policy.is_for_requester and now.is_claimed:
-        return "it was taken on again"
+    if policy.is_for_requester and (now.is_claimed or not (now.is_failed or now.is_leaving)):
+        return TAKEN_ON
     if (policy.is_reminder or policy.is_of_one_end) and not now.is_trial:
         return "the instance is kept, so there is no trial any more"
     if policy.is_reminder and now.has_ended:

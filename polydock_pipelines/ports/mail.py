@@ -171,7 +171,7 @@ def compose(mail: Mail, *, utf8: bool = False) -> bytes:
 
     Its parts are quoted-printable, so that no server need take eight bits or long lines.
     """
-    message = EmailMessage(_Policy(linesep="\r\n", cte_type="7bit", utf8=utf8))
+    message = EmailMessage(_Policy(linesep="\r\n", cte_type="7bit", utf8=utf8, max_line_length=76))
     message["Date"] = mail.date
     message["From"] = _address(mail.sender, mail.sender_name)
     message["To"] = _address(mail.recipient)

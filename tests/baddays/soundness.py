@@ -2,13 +2,16 @@
 
 import json
 from collections import Counter
+from collections.abc import Mapping
 from itertools import pairwise
 
 from sqlalchemy import func, select
 
+from polydock_pipelines.actions.read_mails import STATES
 from polydock_pipelines.actions.read_registration import read_registration
 from polydock_pipelines.db import debts
 from polydock_pipelines.db.database import Database
+from polydock_pipelines.db.mails import owners_of
 from polydock_pipelines.db.models.all import METADATA
 from polydock_pipelines.db.models.instances import (
     AppInstance,
@@ -21,11 +24,13 @@ from polydock_pipelines.db.models.offers import FieldValue, Variable
 from polydock_pipelines.db.models.operations import OutboxEvent
 from polydock_pipelines.db.models.requests import Registration
 from polydock_pipelines.db.places import admin_password
+from polydock_pipelines.db.posting import MOST_REPEATS
 from polydock_pipelines.db.writing import GRACE
 from polydock_pipelines.lifecycle.instance import bulk_id
 from polydock_pipelines.lifecycle.table import LIFECYCLE, STATUSES, UNSTABLE, Kind, stage_of
 from tests.baddays.house import House
 from tests.baddays.offers import CANARIES
+from tests.mailing import CLAIMED, mails
 from tests.makers import GIT_URL
 
 GONE = {"removed", *(s for s in STATUSES if (x := stage_of(s)) and x.kind is Kind.PURGE)}
@@ -40,6 +45,7 @@ def assert_sound(house: House) -> None:
     for row in rows:
         _assert_story_without_gaps(house.database, row)
     _assert_registrations(house)
+    _assert_told_by_mail(house.database, rows)
     _assert_given_back(house, rows)
     _assert_nothing_early(house.database, rows)
     _assert_no_secret(house.database, rows)
@@ -56,7 +62,25 @@ def assert_at_any_time(house: House) -> list[AppInstance]:
         _assert_one_build_a_generation(house, row)
     _assert_one_project_each(house, rows)
     _assert_one_key_each(house, rows)
+    assert_mails_at_any_time(house.database)
     return rows
+
+
+def assert_mails_at_any_time(database: Database) -> None:
+    """Assert that no mail waits for ever, and that one which is settled is let go of."""
+    for mail in mails(database):
+        who = f"{mail.kind} {mail.id} {mail.state}"
+        holds = (mail.lease_token, mail.lease_until, mail.tried_at)
+        assert (mail.lease_token is None) == (mail.lease_until is None), who
+        assert mail.repeats <= MOST_REPEATS + 1, f"{who} was handed over {mail.repeats} times more"
+        if mail.state == "pending":
+            assert mail.due_at is not None, f"{who} is never due"
+            assert mail.settled_at is None, who
+            continue
+        assert mail.state in STATES, who
+        assert (mail.due_at, *holds) == (None,) * 4, f"{who} is settled, and yet held or due"
+        assert mail.settled_at is not None, who
+        assert bool(mail.problem) == (mail.state != "sent"), f"{who}: {mail.problem}"
 
 
 def assert_sealed(database: Database) -> None:
@@ -101,14 +125,14 @@ def _assert_end(house: House, row: AppInstance) -> None:
 def _assert_nothing_early(database: Database, rows: list[AppInstance]) -> None:
     """Assert that no mail came before its moment, and no purge before its grace was over."""
     with database.read() as session:
-        mails = session.scalars(select(Email)).all()
+        written = session.scalars(select(Email)).all()
         purges = session.execute(
             select(StatusTransition.instance_id, func.min(StatusTransition.created_at))
             .where(StatusTransition.to_status == "pending-purge")
             .group_by(StatusTransition.instance_id)
         )
         begun = dict(purges.tuples().all())
-    assert all(mail.created_at >= mail.wanted_at for mail in mails)
+    assert all(mail.created_at >= mail.wanted_at for mail in written)
     for row in rows:
         if row.id in begun and row.force_purge_requested_at is None:
             assert row.removed_at is not None
@@ -190,10 +214,54 @@ def _assert_registrations(house: House) -> None:
         assert has_url == (view.status == "success"), (instance.status, view.status)
 
 
+def _assert_told_by_mail(database: Database, rows: list[AppInstance]) -> None:
+    """Assert that who waited was told what became of it, each of them once in a life.
+
+    No mail is sent in these days, so none is lost or skipped unless it stopped being true.
+    """
+    written = Counter((m.instance_id, m.kind, m.recipient, m.occasion) for m in mails(database))
+    assert all(count == 1 for count in written.values()), written
+    with database.read() as session:
+        failed = {
+            one.instance_id
+            for one in session.scalars(select(Registration))
+            if one.status == "failed"
+        }
+        owners = owners_of(session, {row.user_group_id for row in rows if row.user_group_id})
+    told = {(instance_id, kind, about) for instance_id, kind, _, about in written}
+    for row in rows:
+        ready = {who for one, kind, who, _ in written if (one, kind) == (row.id, "ready")}
+        is_told = (row.id, "ready", f"life {row.life}") in told
+        if row.user_email is None:
+            assert not ready, f"{row.name} is nobody's, and yet somebody was told"
+        elif row.status == CLAIMED:
+            assert is_told, f"{row.name} is claimed, and nobody was told"
+        if ready:
+            assert row.claimed_at is not None
+            assert ready == set(owners.get(row.user_group_id or 0) or [row.user_email or ""])
+        if row.id in failed:
+            about = f"life {row.life}"
+            is_told = any((row.id, "trial_failed", one) in told for one in ("life 1", about))
+            assert is_told, f"{row.name}: its end was not told"
+    _assert_failures_told(database, {row.id: row.life for row in rows}, failed)
+
+
+def _assert_failures_told(
+    database: Database, lives: Mapping[int, int], failed: set[int | None]
+) -> None:
+    """Assert that a failure is told as long as it is one, and called off when it is not."""
+    for mail in mails(database):
+        is_of_now = mail.occasion == f"life {lives[mail.instance_id]}"
+        if mail.kind == "trial_failed" and mail.state in ("pending", "skipped") and is_of_now:
+            expected = "pending" if mail.instance_id in failed else "skipped"
+            assert mail.state == expected, f"{mail.kind} {mail.id} is {mail.state}"
+
+
 def _assert_no_secret(database: Database, rows: list[AppInstance]) -> None:
     with database.read() as session:
         texts = [row.status_message for row in rows]
         texts += session.scalars(select(InstanceLog.message))
+        texts += session.scalars(select(Email.problem))
         texts += [json.dumps(payload) for payload in session.scalars(select(OutboxEvent.payload))]
         for registration in session.scalars(select(Registration)):
             texts += [registration.message, registration.message_detail]

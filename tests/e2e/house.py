@@ -108,18 +108,17 @@ class House:
     def tick(self, sensor: str) -> list[dg.RunRequest]:
         """Evaluate a sensor as the daemon does, its asset events included."""
         defs = self.defs
+        definition = defs.resolve_sensor_def(sensor)
         with dg.build_sensor_context(instance=self.dagster, resources=defs.resources) as context:
-            definition = defs.resolve_sensor_def(sensor)
             seen = definition.evaluate_tick(context)
         self.skipped = seen.skip_message or ""
         for event in seen.asset_events:
             assert isinstance(event, dg.AssetMaterialization)
             self.dagster.report_runless_asset_event(event)
         requests = [
-            request
-            if request.job_name
-            else request.with_replaced_attrs(job_name=definition.job_name)
-            for request in seen.run_requests or ()
+            # A sensor of a single job names none.
+            one if one.job_name else one.with_replaced_attrs(job_name=definition.job_name)
+            for one in seen.run_requests or ()
         ]
         for request in requests:
             job = defs.resolve_job_def(request.job_name or "")

@@ -132,7 +132,7 @@ def test_a_purge_is_tried_again_every_ten_minutes_up_to_the_cap(database: Databa
 
 def test_what_should_be_gone_for_a_day_or_failed_is_overdue(database: Database) -> None:
     late, book = a_removed(database), a_book(database)
-    failed = a_removed(database, status="purge-failed", purge_eligible_at=ELIGIBLE_AT + DAY)
+    failed = a_removed(database, status="purge-failed")
     a_removed(database, purged_at=ELIGIBLE_AT)
     with database.write() as session:
         make_trial(session)

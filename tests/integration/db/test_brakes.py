@@ -132,6 +132,15 @@ def test_a_bucket_gives_turns_in_order_and_saves_up_little(database: Database) -
     assert buckets.backlog(database, "a rate", NOW + timedelta(seconds=1000)).total_seconds() == 2
 
 
+def test_who_does_not_wait_for_a_turn_does_not_make_others_wait(database: Database) -> None:
+    def wait() -> float:
+        longest = timedelta(seconds=3)
+        return buckets.take(database, "a rate", 60, 1, NOW, longest=longest).total_seconds()
+
+    assert [wait() for _ in range(12)] == [0, 0, 0, 0, 0, 0, 1, 2, 3, 4, 4, 4]
+    assert buckets.backlog(database, "a rate", NOW).total_seconds() == 4
+
+
 def test_threads_share_a_bucket(database: Database) -> None:
     with ThreadPoolExecutor(8) as pool:
         waits = list(pool.map(lambda _: buckets.take(database, "r", 60, 1, NOW), range(30)))

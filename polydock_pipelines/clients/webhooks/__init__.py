@@ -1,0 +1,1 @@
+"""Sends webhooks: signed, to public addresses only, within a bounded time."""
