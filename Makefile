@@ -54,8 +54,8 @@ soak: install  ## random lives for a night: make soak SEEDS=50000
 bench: install  ## measure, print a table, write benchmarks/results/latest.json: make bench ONLY=burst,idle
 	@$(BIN)/python -m benchmarks.run $(if $(ONLY),--only $(ONLY)) $(BENCH)
 
-figures: install  ## write README's figures from benchmarks/results/latest.json
-	@$(BIN)/python -m benchmarks.readme
+figures: install  ## write README's figures from benchmarks/results/latest.json: make figures BLOCK=trials
+	@$(BIN)/python -m benchmarks.readme $(BLOCK)
 
 sizes: install  ## print the sizes of functions, classes and modules
 	@$(BIN)/python -m tests.sizes

@@ -8,8 +8,7 @@ from typing import Any
 from benchmarks import results_file
 
 README = Path(__file__).parents[1] / "README.md"
-BEGIN = "<!-- figures:begin -->"
-END = "<!-- figures:end -->"
+BEGIN, END = "begin", "end"
 TITLES = {
     "single": "One person",
     "burst": "A burst",
@@ -67,20 +66,30 @@ def rounded(value: float) -> str:
     return f"{value:.1f}" if abs(value) >= 10 else f"{value:.2f}"
 
 
-def with_table(page: str, figures: str) -> str:
-    """Return *page* with the figures between its marks. ValueError when it has none."""
-    before, begin, rest = page.partition(BEGIN)
-    _, end, after = rest.partition(END)
+def mark(block: str, side: str) -> str:
+    """Return the mark that a block of figures begins or ends with."""
+    return f"<!-- figures{f' {block}' if block else ''}:{side} -->"
+
+
+def with_table(page: str, figures: str, block: str = "") -> str:
+    """Return *page* with the figures between the marks of *block*. ValueError when it has none.
+
+    Each block tells its commit: part of a bench that was made later has a block of its own.
+    """
+    first, last = mark(block, BEGIN), mark(block, END)
+    before, begin, rest = page.partition(first)
+    _, end, after = rest.partition(last)
     if not (begin and end):
-        raise ValueError(f"the page has no {BEGIN} and {END}")
-    return f"{before}{BEGIN}\n{figures}\n{END}{after}"
+        raise ValueError(f"the page has no {first} and {last}")
+    return f"{before}{first}\n{figures}\n{last}{after}"
 
 
 def main() -> None:
-    """Write the figures into the README."""
+    """Write the figures into the README, into the block that is named."""
     if not results_file.RESULTS.exists():
         sys.exit("there are no figures yet; `make bench` measures them")
-    README.write_text(with_table(README.read_text(), table(results_file.read())))
+    block = sys.argv[1] if len(sys.argv) > 1 else ""
+    README.write_text(with_table(README.read_text(), table(results_file.read()), block))
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from benchmarks.readme import BEGIN, END, goal, rounded, table, with_table
+from benchmarks.readme import BEGIN, END, goal, mark, rounded, table, with_table
 
 
 def figure(**changes: Any) -> dict[str, Any]:
@@ -60,7 +60,14 @@ def test_values_are_rounded_to_what_counts(value: float, text: str) -> None:
 
 
 def test_only_what_is_between_the_marks_changes() -> None:
-    page = f"before\n{BEGIN}\nold\n{END}\nafter\n"
-    assert with_table(page, "new") == f"before\n{BEGIN}\nnew\n{END}\nafter\n"
+    begin, end = mark("", BEGIN), mark("", END)
+    page = f"before\n{begin}\nold\n{end}\nafter\n"
+    assert with_table(page, "new") == f"before\n{begin}\nnew\n{end}\nafter\n"
+
+
+def test_a_block_is_written_without_touching_the_others() -> None:
+    blocks = [f"{mark(name, BEGIN)}\n{name}\n{mark(name, END)}\n" for name in ("", "trials")]
+    page = with_table("".join(blocks), "new", "trials")
+    assert page == blocks[0] + blocks[1].replace("\ntrials\n", "\nnew\n")
     with pytest.raises(ValueError, match="has no"):
         with_table("nothing", "new")
