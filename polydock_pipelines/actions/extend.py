@@ -8,14 +8,15 @@ from sqlalchemy.orm import Session
 from polydock_pipelines.actions.operate import Asked, asked, find
 from polydock_pipelines.apps.registry import APP_TYPES
 from polydock_pipelines.db.arrivals import set_dates, switches_of
-from polydock_pipelines.db.door import add_log
-from polydock_pipelines.db.leases import Book
+from polydock_pipelines.db.door import add_log, write
+from polydock_pipelines.db.leases import Book, is_held
 from polydock_pipelines.db.mails import written_in_this_life
 from polydock_pipelines.db.models.instances import AppInstance
 from polydock_pipelines.db.models.offers import StoreApp
 from polydock_pipelines.db.trials import LEAVING, extending
 from polydock_pipelines.db.writing import Writing
 from polydock_pipelines.lifecycle.table import Wish
+from polydock_pipelines.lifecycle.transitions import Change, call_back
 from polydock_pipelines.lifecycle.trials import (
     DAY,
     Trial,
@@ -41,7 +42,7 @@ def extend_trial(
     """Give a trial another end. TrialError when it has none to move, or that one is past."""
     with book.db.write() as session:
         row = find(session, which)
-        trial = _trial(session, row)
+        trial = _trial(session, row, book.writing(now))
         new_end = _end(trial, end)
         _move(session, row, trial, new_end, book.writing(now))
         add_log(session, row, asked(f"{_until(row)},", by, reason), now=now)
@@ -61,7 +62,7 @@ def keep_instance(book: Book, which: str, now: datetime, *, by: str, reason: str
         row = find(session, which)
         if not row.is_trial:
             return Asked(row.uuid, row.name, row.status, "it is kept already")
-        _refuse_leaving(row)
+        _call_back(session, row, book.writing(now))
         row.is_trial = row.trial_completed = False
         set_dates(row, TrialDates())
         row.updated_at = now
@@ -121,13 +122,33 @@ def _has_ended(row: AppInstance, trial: Trial, today: datetime) -> bool:
     return row.trial_completed or trial.ends_at <= today
 
 
-def _trial(session: Session, row: AppInstance) -> Trial:
+def _trial(session: Session, row: AppInstance, how: Writing | None = None) -> Trial:
+    """Return the trial that runs; with *how*, a removal that has not begun is called off."""
     if not row.is_trial:
         raise TrialError(f"{row.name} is no trial: nothing ends it")
-    _refuse_leaving(row)
+    if how is None:
+        _refuse_leaving(row)
+    else:
+        _call_back(session, row, how)
     if row.trial_started_at is None or row.trial_ends_at is None:
         raise TrialError(f"{row.name} is {row.status}: its trial has not begun, or has no end")
     return Trial(row.trial_started_at, row.trial_ends_at, written_in_this_life(session, row))
+
+
+def _call_back(session: Session, row: AppInstance, how: Writing) -> None:
+    """Take a removal back that was asked for and that nobody has begun. TrialError when it is."""
+    change = None if is_held(row, how.now) else _called_back(row)
+    if change is not None:
+        row.handed_until = None
+        write(session, row, change, how)
+    elif row.status not in LEAVING and row.wanted == Wish.REMOVE.value:
+        row.wanted = None
+        add_log(session, row, "its removal was called off", now=how.now)
+    _refuse_leaving(row)
+
+
+def _called_back(row: AppInstance) -> Change | None:
+    return call_back(row.status, row.running_before, row.attempt)
 
 
 def _refuse_leaving(row: AppInstance) -> None:

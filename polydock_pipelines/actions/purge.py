@@ -13,18 +13,22 @@ from polydock_pipelines.db.arrivals import set_dates
 from polydock_pipelines.db.door import add_log, write
 from polydock_pipelines.db.leases import Book, is_held
 from polydock_pipelines.db.models.instances import PURGE_AHEAD, AppInstance
+from polydock_pipelines.db.places import admin_password
 from polydock_pipelines.db.trials import Fallen, is_any, locked, purges_due, stale_failures
 from polydock_pipelines.db.writing import Writing
+from polydock_pipelines.lifecycle import naming
 from polydock_pipelines.lifecycle.status import Resting
 from polydock_pipelines.lifecycle.table import Kind, Wish, stage_of
 from polydock_pipelines.lifecycle.transitions import (
     NotAllowedError,
+    cancel_purge,
     confirm_gone,
     failed,
     restore,
     wish,
 )
 from polydock_pipelines.lifecycle.trials import TrialDates
+from polydock_pipelines.lifecycle.work import Work
 from polydock_pipelines.ports import Lagoon
 
 OVERDUE_AFTER = timedelta(days=1)
@@ -33,15 +37,20 @@ OVERDUE_AFTER = timedelta(days=1)
 
 def is_purge_due(book: Book, now: datetime) -> bool:
     """Whether the grace of a removed instance is over."""
+    lets = book.gate(now).lets_begin(Work.PURGE)
     with book.db.read() as session:
-        return is_any(session, purges_due(book.calendar(now)))
+        return is_any(session, purges_due(book.calendar(now)).where(lets))
 
 
 def begin_due_purges(book: Book, now: datetime) -> Round:
-    """Begin the purge of every instance whose grace is over, the oldest first."""
+    """Begin the purge of every instance whose grace is over, the oldest first.
+
+    Not while purges are paused: who looks whether they are meant can then still restore.
+    """
+    due = purges_due(book.calendar(now)).where(book.gate(now).lets_begin(Work.PURGE))
 
     def chunk(session: Session, how: Writing) -> tuple[list[Fallen], int]:
-        rows = locked(session, purges_due(how.today), CHUNK)
+        rows = locked(session, due, CHUNK)
         fallen = [Fallen(r.id, r.uuid, r.name, r.purge_eligible_at or how.today) for r in rows]
         for row in rows:
             _begin(session, row, "its grace is over", how)
@@ -118,19 +127,26 @@ def purge_instance(book: Book, which: str, now: datetime, *, by: str, reason: st
         return _answer(row, "its purge begins within seconds")
 
 
-def cancel_purge(book: Book, which: str, now: datetime, *, by: str, reason: str = "") -> Asked:
-    """Give the grace back to an instance that was to be purged without. NotAllowedError."""
+def call_off_purge(book: Book, which: str, now: datetime, *, by: str, reason: str = "") -> Asked:
+    """Give its grace back to an instance whose purge has not begun. NotAllowedError.
+
+    Where the grace is over already, it begins anew.
+    """
     with book.db.write() as session:
-        row = find(session, which)
-        if row.force_purge_requested_at is None or _is_at(row, Kind.PURGE) or row.purged_at:
-            raise NotAllowedError(
-                f"{row.name} is {'purged' if row.purged_at else row.status}: no purge that was "
-                "asked for waits to begin"
-            )
+        row, how = find(session, which), book.writing(now)
+        change = None if is_held(row, now) else cancel_purge(row.status, row.attempt)
+        is_forced = row.force_purge_requested_at is not None and not _is_at(row, Kind.PURGE)
+        if row.purged_at is not None or (change is None and not is_forced):
+            is_what = "purged" if row.purged_at else row.status
+            raise NotAllowedError(f"{row.name} is {is_what}: no purge waits to begin")
         row.force_purge_requested_at = None
-        if row.removed_at is not None:
-            row.purge_eligible_at = row.removed_at + book.grace
         add_log(session, row, asked("its grace back", by, reason), now=now)
+        if change is not None:
+            row.handed_until = None
+            write(session, row, change, how)
+        if row.removed_at is not None:
+            end = row.removed_at + book.grace
+            row.purge_eligible_at = end if end > how.today else how.today + book.grace
         return _answer(row, "it is purged when its grace is over")
 
 
@@ -171,12 +187,18 @@ def restore_instance(book: Book, which: str, now: datetime, *, by: str, reason: 
         row = find(session, which)
         if row.purged_at is not None:
             raise NotAllowedError(f"{row.name} is purged; a new signup makes another")
-        change = restore(row.status, now)
+        if is_held(row, now):
+            raise NotAllowedError(f"a run is at work on {row.name}; try again in a minute")
+        change = restore(row.status, row.attempt, now)
+        if row.lagoon_project_id is None:
+            raise NotAllowedError(f"{row.name} never had a project; a new signup makes another")
         row.life += 1
         row.generation += 1
         row.removed_at = row.purge_eligible_at = row.force_purge_requested_at = None
         row.trial_started_at, row.trial_completed = None, False
         row.login_url = row.login_valid_until = row.app_url = row.wanted = None
+        row.admin_password = book.db.vault.seal(admin_password(row), naming.admin_password())
+        row.handed_until = None
         set_dates(row, TrialDates())
         add_log(session, row, asked("restore", by, reason), now=now)
         write(session, row, change, book.writing(now))

@@ -225,8 +225,7 @@ class _Round:
             case ThrottledError():
                 self._end(str(error))
                 return Result(*this, "pending", due_at=now, is_answer=False)
-            case EndpointError():
-                note(self.post.book, error, now, ping=self.post.mailer.ping)
+            case EndpointError() if self._is_away(error):
                 self._end(str(error))
                 return Result(*this, "pending", str(error), now, is_answer=False)
             case InDoubtError():
@@ -240,6 +239,11 @@ class _Round:
                 if due_at is None:
                     return Result(*this, "failed", f"given up after two days: {error}")
                 return Result(*this, "pending", str(error), due_at)
+
+    def _is_away(self, error: EndpointError) -> bool:
+        """Whether the server answers nobody; else it is this mail alone that it fails."""
+        now = self.post.clock.now()
+        return note(self.post.book, error, now, ping=self.post.mailer.ping) is not None
 
     def _end(self, reason: str) -> None:
         self.sent.held_back = self.sent.held_back or reason

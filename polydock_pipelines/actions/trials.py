@@ -13,6 +13,7 @@ from polydock_pipelines.db.leases import Book
 from polydock_pipelines.db.trials import Fallen
 from polydock_pipelines.db.writing import Writing
 from polydock_pipelines.lifecycle.mails import MailKind
+from polydock_pipelines.lifecycle.work import Work
 
 CHUNK = 200
 LONGEST_S = 120.0
@@ -48,8 +49,9 @@ def is_end_due(book: Book, now: datetime) -> bool:
 
 def is_removal_due(book: Book, now: datetime) -> bool:
     """Whether a trial is to be ended, or an ended one removed."""
+    lets = book.gate(now).lets_begin(Work.REMOVAL)
     with book.db.read() as session:
-        is_over = trials.is_any(session, trials.removals_due())
+        is_over = trials.is_any(session, trials.removals_due().where(lets))
     return is_over or is_end_due(book, now)
 
 
@@ -72,11 +74,15 @@ def end_due_trials(book: Book, now: datetime) -> Round:
 
 
 def remove_ended_trials(book: Book, now: datetime) -> Round:
-    """Put every ended trial on its way out, in whatever running state it is."""
+    """Put every ended trial on its way out, in whatever running state it is.
+
+    Not while removals are paused: who looks whether they are meant can then still extend or keep.
+    """
     end_due_trials(book, now)
+    due = trials.removals_due().where(book.gate(now).lets_begin(Work.REMOVAL))
 
     def chunk(session: Session, how: Writing) -> tuple[list[Fallen], int]:
-        rows = trials.locked(session, trials.removals_due(), CHUNK)
+        rows = trials.locked(session, due, CHUNK)
         for row in rows:
             ask_removal(session, row, "the trial has ended, its removal begins", how)
         return [

@@ -15,7 +15,7 @@ from polydock_pipelines.actions.operate import (
     upgrade_instance,
 )
 from polydock_pipelines.actions.purge import (
-    cancel_purge,
+    call_off_purge,
     confirm_purged,
     purge_instance,
     restore_instance,
@@ -248,7 +248,7 @@ def purge(
             with open_lagoon() as lagoon:
                 asked = confirm_purged(book, lagoon, which, now, by=by, reason=reason)
         else:
-            act = cancel_purge if cancel else purge_instance
+            act = call_off_purge if cancel else purge_instance
             asked = act(book, which, now, by=by, reason=reason)
     _say(asked, as_json)
 

@@ -19,7 +19,8 @@ from polydock_pipelines.db.outbox import tell_registration
 from polydock_pipelines.db.writing import Writing
 from polydock_pipelines.lifecycle.mails import TAKEN_ON, MailKind, is_written
 from polydock_pipelines.lifecycle.status import Resting
-from polydock_pipelines.lifecycle.table import FAILED, Kind, Stage, stage_of
+from polydock_pipelines.lifecycle.table import FAILED, WISHES, Kind, Stage, Wish, stage_of
+from polydock_pipelines.lifecycle.transitions import pending
 from polydock_pipelines.lifecycle.trials import MailSwitches, TrialDates, trial_dates
 
 READY = "Your trial is ready."
@@ -90,6 +91,8 @@ def _start_trial(row: AppInstance, app: StoreApp, today: datetime) -> None:
 
 def _removed(session: Session, row: AppInstance, before: str, how: Writing) -> None:
     stage = stage_of(before)
+    if before == pending(WISHES[Wish.PURGE]):
+        return  # called off before it began
     if stage is not None and stage.kind is Kind.PURGE:
         _purged(session, row, how)
         return
@@ -122,10 +125,11 @@ def _on_the_way(session: Session, row: AppInstance, stage: Stage, how: Writing) 
         return
     detail = REMOVED_DETAIL if stage.kind is Kind.REMOVE else FAILED_DETAIL
     if stage.kind is Kind.REMOVE or row.status in FAILED:
-        result = ("registration_failed", FAILED_MESSAGE, detail)
+        result, was = ("registration_failed", FAILED_MESSAGE, detail), registration.status
         end_registration(session, registration, "failed", result, how.now)
-        call_on(session, row, MailKind.TRIAL_FAILED, TAKEN_ON, how.now)
-        write_mail(session, row, MailKind.TRIAL_FAILED, how)
+        if was != "failed":  # one that failed before there were mails is not told of it now
+            call_on(session, row, MailKind.TRIAL_FAILED, TAKEN_ON, how.now)
+            write_mail(session, row, MailKind.TRIAL_FAILED, how)
     elif registration.status == "failed":
         result = ("processing", CREATING, "")
         end_registration(session, registration, "processing", result, how.now)

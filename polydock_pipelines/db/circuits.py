@@ -16,11 +16,14 @@ from polydock_pipelines.db.database import Database
 from polydock_pipelines.db.models.guards import Circuit
 from polydock_pipelines.db.models.instances import AppInstance
 from polydock_pipelines.db.postponing import postpone
+from polydock_pipelines.ports.mail import SMTP
 
 LAGOON = "lagoon"
 """Every stage needs it, so its circuit holds everything back."""
 PROBE_PAUSES = tuple(timedelta(seconds=s) for s in (5, 10, 20, 30))
 """Before the first, second, … probe; the last one holds from there on."""
+PAUSES_OF = {SMTP: tuple(timedelta(seconds=s) for s in (30, 60, 120, 300, 600))}
+"""Where each probe costs a run."""
 UNWATCHED = timedelta(minutes=10)
 """Nobody has used the credential of a circuit whose probe is overdue by so much."""
 
@@ -65,7 +68,7 @@ def open_circuit(db: Database, endpoint: str, credential: str, reason: str, now:
                 row = Circuit(endpoint=endpoint, credential=credential)
                 session.add(row)
             if row.opened_at is None:
-                row.opened_at, row.probes, row.probe_at = now, 0, now + PROBE_PAUSES[0]
+                row.opened_at, row.probes, row.probe_at = now, 0, now + _pause(endpoint, 0)
             row.reason, row.probe_by = reason, None
     except IntegrityError:
         return  # somebody else noted it first
@@ -75,8 +78,9 @@ def _row(session: Session, endpoint: str, credential: str) -> Circuit | None:
     return session.get(Circuit, (endpoint, credential), with_for_update=True)
 
 
-def _pause(probes: int) -> timedelta:
-    return PROBE_PAUSES[min(probes, len(PROBE_PAUSES) - 1)]
+def _pause(endpoint: str, probes: int) -> timedelta:
+    pauses = PAUSES_OF.get(endpoint, PROBE_PAUSES)
+    return pauses[min(probes, len(pauses) - 1)]
 
 
 def take_probe(db: Database, endpoint: str, credential: str, now: datetime) -> bool:
@@ -86,7 +90,7 @@ def take_probe(db: Database, endpoint: str, credential: str, now: datetime) -> b
         if row is None or row.opened_at is None or row.probe_at is None or row.probe_at > now:
             return False
         row.probes += 1
-        row.probe_at = now + _pause(row.probes)
+        row.probe_at = now + _pause(endpoint, row.probes)
         return True
 
 
@@ -107,7 +111,7 @@ def grant_probe(db: Database, endpoint: str, credential: str, now: datetime) -> 
             return False
         first.waits_for, first.next_check_at = None, now
         row.probes += 1
-        row.probe_at, row.probe_by = now + _pause(row.probes), first.id
+        row.probe_at, row.probe_by = now + _pause(endpoint, row.probes), first.id
         return True
 
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, and_, false, func, not_, or_, select
+from sqlalchemy import ColumnElement, and_, false, func, not_, or_, select, true
 from sqlalchemy.orm import Session
 
 from polydock_pipelines.db.brakes import Paused, of_store, paused, store_of
@@ -57,6 +57,13 @@ class Gate:
                 "as many Lagoon operations are under way as POLYDOCK_LAGOON_OPS_PER_MINUTE allows"
             )
         return ""
+
+    def lets_begin(self, work: Work) -> ColumnElement[bool]:
+        """Whether no brake keeps *work* from being begun for a row; nobody else is asked."""
+        if self.why_paused(work):
+            return false()
+        conditions = [not_(of_store(brake.store)) for brake in self.brakes(work)]
+        return and_(true(), *conditions)
 
     def why_paused(self, work: Work) -> str:
         """Return the brake that stops *work* everywhere; empty when none does."""

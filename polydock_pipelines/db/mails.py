@@ -17,6 +17,7 @@ from polydock_pipelines.db.models.people import Membership, User
 from polydock_pipelines.db.writing import Writing
 from polydock_pipelines.lifecycle.mails import POLICIES, MailKind, is_written, occasion
 
+WENT_OUT = ("sent", "unsure")
 DECLINED = "this person wants no reminders"
 REMINDERS = [kind for kind, policy in POLICIES.items() if policy.is_reminder]
 
@@ -163,10 +164,18 @@ def _declined(session: Session, people: Mapping[int, Iterable[str]]) -> set[str]
 
 
 def written_in_this_life(session: Session, row: AppInstance) -> set[MailKind]:
-    """Return the kinds that were written since the instance began, or began again."""
-    rows = session.execute(select(Email.kind, Email.occasion).where(Email.instance_id == row.id))
+    """Return the kinds that were written since the instance began, or began again.
+
+    Of those that speak of one end, only what went out: what waits is not sent once that was moved.
+    """
+    chosen = select(Email.kind, Email.occasion, Email.state).where(Email.instance_id == row.id)
     mine = f"life {row.life}"
-    return {MailKind(kind) for kind, about in rows if about == mine or about.startswith(f"{mine},")}
+    return {
+        MailKind(kind)
+        for kind, about, state in session.execute(chosen)
+        if (about == mine or about.startswith(f"{mine},"))
+        and (state in WENT_OUT or not POLICIES[MailKind(kind)].is_of_one_end)
+    }
 
 
 def call_on(

@@ -26,7 +26,7 @@ from polydock_pipelines.db.vault import Vault
 from polydock_pipelines.db.writing import Writing
 from polydock_pipelines.lifecycle.mails import MailKind, Standing, why_not
 from polydock_pipelines.lifecycle.secret import Secret
-from polydock_pipelines.lifecycle.table import FAILED, Wish
+from polydock_pipelines.lifecycle.table import FAILED, Kind, Wish, stage_of
 
 LEASE = timedelta(minutes=10)
 """More than the longest that a server may take over one mail (clients/smtp)."""
@@ -210,12 +210,18 @@ def _is_mine(email_id: int, token: str) -> ColumnElement[bool]:
     return and_(Email.id == email_id, Email.lease_token == token, Email.state == "pending")
 
 
+def _is_failed(status: str) -> bool:
+    """Whether there is no app to speak of: what an upgrade that failed left may still run."""
+    stage = stage_of(status)
+    return status in FAILED and stage is not None and stage.kind is not Kind.UPGRADE
+
+
 def standing(row: AppInstance, today: datetime) -> Standing:
     """Return what of an instance decides whether a mail about it may go out."""
     is_past = row.trial_ends_at is not None and row.trial_ends_at <= today
     return Standing(
         status=row.status,
-        is_failed=row.status in FAILED,
+        is_failed=_is_failed(row.status),
         is_leaving=row.status in LEAVING or row.wanted == Wish.REMOVE.value,
         is_claimed=row.claimed_at is not None,
         is_trial=row.is_trial,

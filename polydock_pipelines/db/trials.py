@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, or_, select, text
+from sqlalchemy import ColumnElement, Select, and_, or_, select, text
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from polydock_pipelines.apps.registry import APP_TYPES
@@ -67,11 +67,16 @@ def ends_due(today: datetime) -> Select[tuple[AppInstance]]:
 
 
 def removals_due() -> Select[tuple[AppInstance]]:
-    """Select the ended trials that nobody has asked to remove, in whatever state they are."""
+    """Select the ended trials that nobody takes away, in whatever state they are.
+
+    One that is asked to go after the step in hand is left to that; where the step failed, nobody
+    goes on with it.
+    """
     is_asked = AppInstance.wanted == Wish.REMOVE.value
+    goes_by_itself = and_(is_asked, AppInstance.status.not_in(FAILED))
     return (
         select(AppInstance)
-        .where(text(TRIAL_OVER), _stays(), or_(AppInstance.wanted.is_(None), ~is_asked))
+        .where(text(TRIAL_OVER), _stays(), or_(AppInstance.wanted.is_(None), ~goes_by_itself))
         .order_by(AppInstance.trial_ends_at, AppInstance.id)
     )
 

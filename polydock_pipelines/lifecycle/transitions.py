@@ -265,20 +265,37 @@ def retry(status: str, now: datetime) -> Change:
     return enter(stage.retry_at or stage.name, now, message="retried by an operator")
 
 
-def restore(status: str, now: datetime) -> Change:
+def call_back(status: str, running_before: str | None, attempt: int) -> Change | None:
+    """Return the change that takes back a removal nobody has begun; None: it has begun, or ended.
+
+    The caller knows that no lease is held.
+    """
+    if status != pending(WISHES[Wish.REMOVE]) or attempt or running_before is None:
+        return None
+    return Change((running_before,), "its removal was called off")
+
+
+def cancel_purge(status: str, attempt: int) -> Change | None:
+    """Return the change that takes back a purge nobody has begun; None: there is none."""
+    if status != pending(WISHES[Wish.PURGE]) or attempt:
+        return None
+    return Change((Resting.REMOVED.value,), "its purge was called off")
+
+
+def restore(status: str, attempt: int, now: datetime) -> Change:
     """Return the change that builds a removed instance anew, in the project that still stands."""
-    if STATUSES[status] is not Resting.REMOVED:
+    if STATUSES[status] is not Resting.REMOVED and cancel_purge(status, attempt) is None:
         raise NotAllowedError(f"only a removed instance can be restored; this one is {status}")
     return enter(RESTORED_AT, now, message="restored by an operator")
 
 
 def confirm_gone(status: str) -> Change:
     """Return the change that ends a purge because somebody knows that the project is gone."""
-    stage = stage_of(status)
+    stage, goal = stage_of(status), WISHES[Wish.PURGE]
     if stage is not None and stage.kind is Kind.PURGE:
-        via: tuple[str, ...] = ()
+        via = () if status == running(goal) else (running(goal),)
     elif STATUSES[status] is Resting.REMOVED:
-        via = (pending(WISHES[Wish.PURGE]),)
+        via = (pending(goal), running(goal))
     else:
         raise NotAllowedError(
             f"an instance that is {status} still has something in Lagoon; remove it first"

@@ -78,8 +78,14 @@ def moved(trial: Trial, end: datetime, mails: MailSwitches, now: datetime) -> Tr
     return TrialDates(
         ends_at=end,
         midtrial_at=_ahead(dates.midtrial_at, now) if has_midtrial else None,
-        one_day_left_at=_ahead(dates.one_day_left_at, now),
+        one_day_left_at=_ahead(dates.one_day_left_at, now) or _at_once(trial, dates, now),
     )
+
+
+def _at_once(trial: Trial, dates: TrialDates, now: datetime) -> datetime | None:
+    """Return now where the last day has begun and nobody was ever told that it would."""
+    is_told = MailKind.ONE_DAY_LEFT in trial.written
+    return None if is_told or dates.one_day_left_at is None else now
 
 
 def _ahead(moment: datetime | None, now: datetime) -> datetime | None:

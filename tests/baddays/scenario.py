@@ -34,7 +34,7 @@ from polydock_pipelines.actions.operate import (
     upgrade_instance,
 )
 from polydock_pipelines.actions.pause import pause, resume
-from polydock_pipelines.actions.purge import cancel_purge, purge_instance, restore_instance
+from polydock_pipelines.actions.purge import call_off_purge, purge_instance, restore_instance
 from polydock_pipelines.actions.report_health import report_health
 from polydock_pipelines.actions.stuck import end_instance, mend_stuck
 from polydock_pipelines.db import debts
@@ -294,7 +294,7 @@ class Life(RuleBasedStateMachine):
                 case "purge":
                     purge_instance(self.book, uuid, now, by="a test")
                 case "cancel":
-                    cancel_purge(self.book, uuid, now, by="a test")
+                    call_off_purge(self.book, uuid, now, by="a test")
                 case _:
                     restore_instance(self.book, uuid, now, by="a test")
         self.time_passes(3)

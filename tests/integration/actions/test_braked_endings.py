@@ -1,5 +1,6 @@
 """Ends and purges obey brakes, the alarm and the pace of Lagoon operations; none is lost."""
 
+from collections.abc import Callable
 from datetime import datetime, timedelta
 
 import pytest
@@ -8,7 +9,7 @@ from sqlalchemy import select
 from polydock_pipelines.actions.hand_over import hand_over_due
 from polydock_pipelines.actions.pause import pause, resume
 from polydock_pipelines.actions.purge import begin_due_purges
-from polydock_pipelines.actions.trials import remove_ended_trials
+from polydock_pipelines.actions.trials import Round, remove_ended_trials
 from polydock_pipelines.db import buckets
 from polydock_pipelines.db.buckets import LAGOON_OPERATIONS
 from polydock_pipelines.db.database import Database
@@ -25,6 +26,17 @@ SECOND, HOUR = timedelta(seconds=1), timedelta(hours=1)
 ENDINGS = {Kind.REMOVE: START + timedelta(days=14), Kind.PURGE: ELIGIBLE_AT}
 """When what is worked by a kind of run falls due."""
 
+
+def begin(kind: Kind) -> Callable[[Book, datetime], Round]:
+    """Return what puts the due on their way."""
+    return remove_ended_trials if kind is Kind.REMOVE else begin_due_purges
+
+
+def statuses(database: Database) -> set[str]:
+    with database.read() as session:
+        return set(session.scalars(select(AppInstance.status)))
+
+
 endings = pytest.mark.parametrize(("kind", "now"), ENDINGS.items())
 
 
@@ -37,8 +49,7 @@ def due(database: Database, kind: Kind, now: datetime, count: int, book: Book) -
                 make_trial(session, app)
     for _ in range(count if kind is Kind.PURGE else 0):
         a_removed(database)
-    begin = remove_ended_trials if kind is Kind.REMOVE else begin_due_purges
-    assert len(begin(book, now).fallen) == count
+    begin(kind)(book, now)
 
 
 def work(book: Book, kind: Kind, now: datetime) -> tuple[int, int]:
@@ -88,7 +99,9 @@ def test_a_brake_keeps_what_fell_due_and_its_release_lets_it_go_on(
     pause(database, now, work=word, by="ada")
     due(database, kind, now, 2, book)
     assert work(book, kind, now + HOUR) == (0, 0)
+    assert statuses(database) == {"running-healthy-claimed" if kind is Kind.REMOVE else "removed"}
     resume(database, now + HOUR, work=word, by="ada")
+    begin(kind)(book, now + HOUR)
     assert work(book, kind, now + HOUR) == (2, 2)
 
 

@@ -1,5 +1,6 @@
 """Another end for a trial: by an operator, or by its person; or none any more."""
 
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 from typing import Any
@@ -14,7 +15,7 @@ from polydock_pipelines.actions.extend import (
     keep_instance,
     read_offer,
 )
-from polydock_pipelines.actions.operate import UnknownInstanceError, remove_instance
+from polydock_pipelines.actions.operate import Asked, UnknownInstanceError, remove_instance
 from polydock_pipelines.actions.read_instances import tell
 from polydock_pipelines.actions.trials import (
     end_due_trials,
@@ -23,6 +24,7 @@ from polydock_pipelines.actions.trials import (
     write_reminders,
 )
 from polydock_pipelines.db.database import Database
+from polydock_pipelines.db.leases import Book
 from polydock_pipelines.db.models.instances import AppInstance
 from polydock_pipelines.db.models.mails import Email
 from polydock_pipelines.db.trials import LEAVING
@@ -161,13 +163,35 @@ def test_what_is_leaving_gets_no_other_end_and_the_way_back_is_told(
     assert dump(sqlite_database) == before
 
 
-def test_a_removal_that_waits_for_a_step_is_not_undone(database: Database) -> None:
-    row, book = a_trial(database, **LEASE), a_book(database)
+def extend_by_a_week(book: Book, which: str) -> Asked:
+    return extend_trial(book, which, End(days=7), START, by="ada")
+
+
+def keep_it(book: Book, which: str) -> Asked:
+    return keep_instance(book, which, START, by="ada")
+
+
+@pytest.mark.parametrize("act", [extend_by_a_week, keep_it])
+@pytest.mark.parametrize("lease", [LEASE, {}], ids=["under a lease", "free"])
+def test_a_removal_that_nobody_has_begun_is_called_off(
+    database: Database, lease: dict[str, Any], act: Callable[[Book, str], Asked]
+) -> None:
+    row, book = a_trial(database, **lease), a_book(database)
     remove_instance(database, row.uuid, START, by="ada")
+    act(book, row.uuid)
+    after = again(database, row)
+    assert (after.status, after.wanted) == ("running-healthy-claimed", None)
+    with database.read() as session:
+        assert session.scalars(select(Email)).all() == []  # no second `ready`
+
+
+@pytest.mark.parametrize("act", [extend_by_a_week, keep_it])
+def test_a_removal_that_was_begun_is_not_undone(
+    database: Database, act: Callable[[Book, str], Asked]
+) -> None:
+    row, book = a_trial(database, status="pending-pre-remove", attempt=1), a_book(database)
     with pytest.raises(TrialError, match="its removal cannot be undone by that"):
-        extend_trial(book, row.uuid, End(days=7), START, by="ada")
-    with pytest.raises(TrialError, match="its removal cannot be undone by that"):
-        keep_instance(book, row.uuid, START, by="ada")
+        act(book, row.uuid)
 
 
 def test_a_trial_that_has_not_begun_has_no_end_to_move(database: Database) -> None:

@@ -10,7 +10,7 @@ from sqlalchemy import func, select
 from polydock_pipelines.actions import trials
 from polydock_pipelines.actions.purge import (
     begin_due_purges,
-    cancel_purge,
+    call_off_purge,
     confirm_purged,
     is_purge_due,
     overdue_purges,
@@ -210,7 +210,7 @@ def test_a_forced_purge_of_what_is_removed_begins_at_once(database: Database, st
 def test_a_purge_that_waits_for_the_removal_is_called_off(database: Database) -> None:
     row, book = last_step(database), a_book(database)
     purge_instance(book, row.uuid, REMOVED_AT, by="ada")
-    asked = cancel_purge(book, row.uuid, REMOVED_AT, by="ada", reason="a mistake")
+    asked = call_off_purge(book, row.uuid, REMOVED_AT, by="ada", reason="a mistake")
     assert asked.note == "it is purged when its grace is over"
     assert lines(database, row)[-1] == "its grace back asked for by ada: a mistake"
     visit(database, row, REMOVED_AT)
@@ -223,20 +223,24 @@ def test_one_that_is_removed_meanwhile_gets_its_grace_back(database: Database) -
     purge_instance(book, row.uuid, REMOVED_AT, by="ada")
     visit(database, row, REMOVED_AT)
     assert is_purge_due(book, REMOVED_AT)
-    cancel_purge(book, row.uuid, REMOVED_AT, by="ada")
+    call_off_purge(book, row.uuid, REMOVED_AT, by="ada")
     assert begin_due_purges(book, ELIGIBLE_AT - SECOND).fallen == []
     assert len(begin_due_purges(book, ELIGIBLE_AT).fallen) == 1
 
 
 @pytest.mark.parametrize(
-    "changes", [{}, *({"status": s, "force_purge_requested_at": START} for s in sorted(PURGING))]
+    "changes",
+    [
+        {},
+        *({"status": s, "attempt": 1, "force_purge_requested_at": START} for s in sorted(PURGING)),
+    ],
 )
 def test_what_nobody_forced_or_what_has_begun_is_not_called_off(
     database: Database, changes: dict[str, Any]
 ) -> None:
     row = a_removed(database, **changes)
-    with pytest.raises(NotAllowedError, match="no purge that was asked for waits to begin"):
-        cancel_purge(a_book(database), row.uuid, REMOVED_AT, by="ada")
+    with pytest.raises(NotAllowedError, match="no purge waits to begin"):
+        call_off_purge(a_book(database), row.uuid, REMOVED_AT, by="ada")
 
 
 # -- on somebody's word

@@ -88,7 +88,7 @@ def test_what_is_asked_for_does_not_stand_for_what_the_clock_writes(database: Da
     [
         (MailKind.READY, {"status": "removed", "removed_at": START}, "on its way out"),
         (MailKind.READY, {"wanted": "remove"}, "on its way out"),
-        (MailKind.READY, {"status": "upgrade-failed"}, "upgrade-failed"),
+        (MailKind.READY, {"status": "polydock-claim-failed"}, "polydock-claim-failed"),
         (MailKind.READY, {"claimed_at": None}, "nobody has claimed it yet"),
         (MailKind.MIDTRIAL, {"trial_completed": True}, "has ended"),
         (MailKind.MIDTRIAL, {"is_trial": False}, "is kept"),

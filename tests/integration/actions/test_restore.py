@@ -4,6 +4,7 @@ import pytest
 
 from polydock_pipelines.actions.purge import begin_due_purges, restore_instance
 from polydock_pipelines.db.database import Database
+from polydock_pipelines.db.places import admin_password
 from polydock_pipelines.lifecycle.table import STATUSES, Kind, stage_of
 from polydock_pipelines.lifecycle.transitions import NotAllowedError
 from tests.fakes.clock import START
@@ -17,7 +18,7 @@ from tests.integration.actions.removed import (
     visit,
 )
 from tests.integration.actions.tables import dump
-from tests.makers import a_book, change_row, make_trial
+from tests.makers import VAULT, a_book, change_row, make_trial
 
 ALIVE = sorted(
     s
@@ -26,10 +27,31 @@ ALIVE = sorted(
 )
 
 
+def test_a_purge_that_nobody_has_begun_is_no_obstacle(database: Database) -> None:
+    row = a_removed(database, status="pending-purge")
+    asked = restore_instance(a_book(database), row.uuid, ELIGIBLE_AT, by="ada")
+    assert asked.status == "pending-post-create"
+    assert again(database, row).purged_at is None
+
+
+def test_the_administrator_gets_another_password(database: Database) -> None:
+    row = a_removed(database)
+    restore_instance(a_book(database), row.uuid, REMOVED_AT + DAY, by="ada")
+    after = again(database, row)
+    place = admin_password(after)
+    assert VAULT.open(place, after.admin_password) != VAULT.open(place, row.admin_password)
+
+
+def test_what_never_had_a_project_is_not_restored(database: Database) -> None:
+    row = a_removed(database, lagoon_project_id=None)
+    with pytest.raises(NotAllowedError, match="never had a project; a new signup makes another"):
+        restore_instance(a_book(database), row.uuid, REMOVED_AT + DAY, by="ada")
+
+
 @pytest.mark.parametrize("status", ["removed", "purge-failed", "pending-purge"])
 def test_what_is_purged_or_is_about_to_be_is_not_restored(database: Database, status: str) -> None:
     purged_at = ELIGIBLE_AT if status == "removed" else None
-    row = a_removed(database, status=status, purged_at=purged_at)
+    row = a_removed(database, status=status, purged_at=purged_at, attempt=1)
     before = dump(database)
     said = "is purged; a new signup makes another" if purged_at else "only a removed instance"
     with pytest.raises(NotAllowedError, match=said):

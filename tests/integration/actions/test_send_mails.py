@@ -247,7 +247,7 @@ MEANWHILE: Mapping[str, Mapping[str, Any]] = {
     "removed": {"status": "removed", "removed_at": START, "trial_completed": True},
     "on its way out": {"status": "pre-remove-running"},
     "to be removed": {"wanted": "remove"},
-    "failed": {"status": "upgrade-failed"},
+    "failed": {"status": "polydock-claim-failed"},
     "purged": {"status": "removed", "purged_at": START, "trial_completed": True},
 }
 

@@ -1,5 +1,6 @@
 """A trial's end that is moved: what lies ahead is reckoned anew, nothing is written twice."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -56,9 +57,10 @@ def test_what_speaks_of_a_life_is_the_same_mail_whatever_the_end(kind: MailKind)
     assert occasion(kind, 1, ENDS) != occasion(kind, 2, ENDS)
 
 
-def test_what_is_past_by_the_new_reckoning_is_not_made_up_for() -> None:
-    dates = moved(UNWRITTEN, NOON + 9 * DAY, BOTH, NOON + 8.5 * DAY)
-    assert dates == TrialDates(NOON + 9 * DAY, None, None)
+def test_what_is_past_by_the_new_reckoning_is_made_up_for_by_one_last_reminder() -> None:
+    now, told = NOON + 8.5 * DAY, replace(UNWRITTEN, written={MailKind.ONE_DAY_LEFT})
+    assert moved(UNWRITTEN, NOON + 9 * DAY, BOTH, now) == TrialDates(NOON + 9 * DAY, None, now)
+    assert moved(told, NOON + 9 * DAY, BOTH, now) == TrialDates(NOON + 9 * DAY, None, None)
 
 
 def test_a_reminder_that_falls_on_this_very_moment_is_not_ahead() -> None:
@@ -91,7 +93,7 @@ def test_a_moved_trial_has_only_what_is_ahead_and_in_order(
     dates = moved(Trial(NOON, ends, written), now + timedelta(hours=more), BOTH, now)
     assert dates.ends_at is not None
     ahead = [a for a in (dates.midtrial_at, dates.one_day_left_at) if a is not None]
-    assert all(now < a < dates.ends_at for a in ahead)
+    assert all(now <= a < dates.ends_at for a in ahead)
     assert ahead == sorted(set(ahead))
     assert not (MailKind.MIDTRIAL in written and dates.midtrial_at)
 

@@ -65,6 +65,8 @@ def upgrade() -> None:
     op.add_column('app_instances', sa.Column('force_purge_requested_at', UtcDateTime(), nullable=True))
     op.add_column('app_instances', sa.Column('purged_at', UtcDateTime(), nullable=True))
     op.execute('UPDATE app_instances SET trial_started_at = claimed_at WHERE is_trial')
+    # Nobody is told of a half time that was long ago.
+    op.execute('UPDATE app_instances SET midtrial_email_at = NULL WHERE midtrial_email_at < CURRENT_TIMESTAMP')
     op.drop_index('ix_app_instances_trial', 'app_instances')
     op.create_index('ix_app_instances_organization', 'app_instances', ['organization_id', 'status'], unique=False)
     for name, column, where in AHEAD:
