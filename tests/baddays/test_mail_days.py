@@ -23,6 +23,8 @@ from tests.fakes.clock import FakeClock
 from tests.mailing import ADA, BOB, EVE, a_waiting, mails, send, states
 from tests.makers import a_book
 
+pytestmark = pytest.mark.slow
+
 PATIENCE_S = 20.0
 MANY = 40
 
