@@ -79,17 +79,17 @@ def test_a_scheduler_that_slept_ends_and_removes_once(house: House, late: timede
     assert len(house.state("mails")) == 1
 
 
-def test_removals_that_are_paused_are_asked_for_and_say_what_holds_them_back(
-    sqlite_house: House,
-) -> None:
+def test_while_removals_are_paused_a_trial_ends_and_stays_where_it_is(sqlite_house: House) -> None:
     house = sqlite_house
     row = a_trial(house, -HOUR)
     pause(house.database, house.clock.now(), work="removal", by="ada", reason="inventory")
     (run,) = run_all(house, "trial_removals")
     assert run.success
     assert "removal paused by ada" in metadata(house, "trial_removals")["held back"]
-    assert house.tick("due_instances") == []
+    assert again(house, row).status == "running-healthy-claimed"
+    assert run_all(house, "trial_removals") == []  # ended, and nothing more to do
     resume(house.database, house.clock.now(), work="removal", by="ada")
+    run_all(house, "trial_removals")
     (request,) = house.tick("due_instances")
     assert (request.job_name, again(house, row).status) == (
         "remove_instances",
