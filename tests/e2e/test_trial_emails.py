@@ -197,7 +197,7 @@ def test_an_absent_mail_server_is_asked_when_a_probe_is_due_and_fails_no_run(
     assert "away" in shown(house, "ready")[0]["held back"]
     assert house.tick("emails") == []
     assert "smtp is away since" in house.skipped
-    house.move(6)
+    house.move(31)
     (probing,) = house.tick_and_run("emails")
     assert probing.success
     assert house.tick("emails") == []
