@@ -283,3 +283,14 @@ def test_trials_go_by_the_calendar_of_a_fast_clock(database: Database) -> None:
     remove_ended_trials(book, START + 14 * MINUTE)
     row = instance_row(database, one)
     assert (row.status, row.stage_since) == (REMOVAL, START + 14 * MINUTE)
+
+
+def test_an_ended_trial_whose_step_failed_with_the_wish_still_on_it_is_removed(
+    database: Database,
+) -> None:
+    changes = {"status": "pre-upgrade-failed", "wanted": "remove", "trial_completed": True}
+    with database.write() as session:
+        row = make_trial(session, **changes)
+    done = remove_ended_trials(a_book(database), START + timedelta(days=30))
+    assert [one.uuid for one in done.fallen] == [row.uuid]
+    assert instance_row(database, row.id).status == "pending-pre-remove"

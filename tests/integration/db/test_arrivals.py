@@ -10,6 +10,7 @@ from polydock_pipelines.db.database import Database
 from polydock_pipelines.db.door import write
 from polydock_pipelines.db.leases import apply, claim
 from polydock_pipelines.db.models.instances import AppInstance
+from polydock_pipelines.db.models.mails import Email
 from polydock_pipelines.db.models.operations import OutboxEvent
 from polydock_pipelines.db.models.requests import Registration
 from polydock_pipelines.db.writing import Writing
@@ -202,3 +203,14 @@ def test_an_instance_without_a_registration_arrives_all_the_same(database: Datab
         instance_id = row.id
     visit(database, instance_id, Done())
     assert instance_row(database, instance_id).claimed_at == NOW
+
+
+def test_a_failure_that_was_told_before_there_were_mails_is_not_told_at_its_removal(
+    database: Database,
+) -> None:
+    with database.write() as session:
+        row = make_instance_row(session, status="deploy-failed", group=make_group(session))
+        make_registration(session, row, status="failed")
+    ask(database, row.id, lambda status: wish(status, Wish.REMOVE, NOW))
+    with database.read() as session:
+        assert session.scalars(select(Email)).all() == []
