@@ -16,7 +16,7 @@ from polydock_pipelines.db.models.offers import StoreApp
 from polydock_pipelines.db.trials import LEAVING, extending
 from polydock_pipelines.db.writing import Writing
 from polydock_pipelines.lifecycle.table import Wish
-from polydock_pipelines.lifecycle.transitions import Change, call_back
+from polydock_pipelines.lifecycle.transitions import call_back
 from polydock_pipelines.lifecycle.trials import (
     DAY,
     Trial,
@@ -137,7 +137,8 @@ def _trial(session: Session, row: AppInstance, how: Writing | None = None) -> Tr
 
 def _call_back(session: Session, row: AppInstance, how: Writing) -> None:
     """Take a removal back that was asked for and that nobody has begun. TrialError when it is."""
-    change = None if is_held(row, how.now) else _called_back(row)
+    can_turn = not is_held(row, how.now)
+    change = call_back(row.status, row.running_before, row.attempt) if can_turn else None
     if change is not None:
         row.handed_until = None
         write(session, row, change, how)
@@ -145,10 +146,6 @@ def _call_back(session: Session, row: AppInstance, how: Writing) -> None:
         row.wanted = None
         add_log(session, row, "its removal was called off", now=how.now)
     _refuse_leaving(row)
-
-
-def _called_back(row: AppInstance) -> Change | None:
-    return call_back(row.status, row.running_before, row.attempt)
 
 
 def _refuse_leaving(row: AppInstance) -> None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -11,16 +11,10 @@ from polydock_pipelines.db.posting import Letter
 from polydock_pipelines.emails.contexts import (
     Credentials,
     MailContext,
-    MidtrialContext,
-    OneDayLeftContext,
-    ReadyContext,
-    TrialCompleteContext,
-    TrialFailedContext,
 )
 from polydock_pipelines.emails.kinds import KINDS
 from polydock_pipelines.emails.render import render
 from polydock_pipelines.emails.themes import DEFAULT_THEME, THEMES, ThemeName
-from polydock_pipelines.lifecycle.mails import POLICIES, MailKind
 from polydock_pipelines.lifecycle.secret import Secret
 from polydock_pipelines.mail_address import is_address
 from polydock_pipelines.ports.mail import Mail
@@ -83,9 +77,9 @@ def _theme(letter: Letter, head: Letterhead) -> ThemeName:
 
 
 def context_of(letter: Letter, links: Links, now: datetime, today: datetime) -> MailContext:
-    """Return what the templates of a mail are given."""
+    """Return what the templates of a mail are given: of all values, those that its kind holds."""
     entry: Mapping[str, Any] = letter.mails.get(letter.kind.value) or {}
-    common: dict[str, Any] = {
+    values: dict[str, Any] = {
         "now": today,
         "first_name": letter.first_name,
         "app_name": letter.app_name,
@@ -93,30 +87,16 @@ def context_of(letter: Letter, links: Links, now: datetime, today: datetime) -> 
         "support_email": letter.support_email,
         "subject": entry.get("subject"),
         "body": entry.get("body") or "",
+        "credentials": _credentials(letter),
+        "trial_ends_at": letter.trial_ends_at,
+        "trial_ended_at": letter.trial_ends_at or today,
+        "unsubscribe_url": links.unsubscribe(letter.id),
+        "extend_url": _extension(letter, links),
+        **_login(letter, links, now, today),
     }
-    match letter.kind:
-        case MailKind.READY:
-            return ReadyContext(
-                **common,
-                **_login(letter, links, now, today),
-                credentials=_credentials(letter),
-                trial_ends_at=letter.trial_ends_at,
-            )
-        case MailKind.MIDTRIAL:
-            return MidtrialContext(
-                **common, **_login(letter, links, now, today), **_reminder(letter, links)
-            )
-        case MailKind.ONE_DAY_LEFT:
-            return OneDayLeftContext(
-                **common,
-                **_login(letter, links, now, today),
-                **_reminder(letter, links),
-                extend_url=_extension(letter, links),
-            )
-        case MailKind.TRIAL_COMPLETE:
-            return TrialCompleteContext(**common, trial_ended_at=letter.trial_ends_at or today)
-        case MailKind.TRIAL_FAILED:
-            return TrialFailedContext(**common)
+    context = KINDS[letter.kind.value].context
+    names = {field.name for field in fields(context)}
+    return context(**{name: value for name, value in values.items() if name in names})
 
 
 def _login(letter: Letter, links: Links, now: datetime, today: datetime) -> dict[str, Any]:
@@ -136,14 +116,6 @@ def _credentials(letter: Letter) -> Credentials | None:
     if letter.mails.get("hide_credentials") or not letter.password.reveal():
         return None
     return Credentials(Secret(letter.username), letter.password)
-
-
-def _reminder(letter: Letter, links: Links) -> dict[str, Any]:
-    assert POLICIES[letter.kind].is_reminder  # noqa: S101 - only those are declined
-    return {
-        "trial_ends_at": letter.trial_ends_at,
-        "unsubscribe_url": links.unsubscribe(letter.id),
-    }
 
 
 def _extension(letter: Letter, links: Links) -> str | None:

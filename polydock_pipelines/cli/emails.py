@@ -9,6 +9,7 @@ import typer
 
 from polydock_pipelines.actions.preview_mails import Preview, built_in, of_app
 from polydock_pipelines.actions.read_mails import STATES, Which, list_mails
+from polydock_pipelines.actions.unsubscribe import list_opt_outs, opt_in
 from polydock_pipelines.cli.browser import BrowserError, find_browser, photograph
 from polydock_pipelines.cli.failing import BAD_USAGE, fail
 from polydock_pipelines.cli.mails import COLUMNS, row
@@ -45,6 +46,23 @@ def list_(
         return
     rows = [(mail.instance, *row(mail)) for mail in mails]
     print_table(("project", *COLUMNS), rows, "No mails.")
+
+
+@app.command("opt-outs")
+def opt_outs(
+    remove: Annotated[str, typer.Option(help="Send this address reminders again.")] = "",
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """List who wants no reminders, or take one back."""
+    with opened() as db:
+        if remove and not opt_in(db, remove):
+            fail("that address had not declined; `polydock emails opt-outs` lists those that have")
+        found = list_opt_outs(db)
+    if as_json:
+        print_json(found)
+        return
+    rows = [(one.recipient, one.since) for one in found]
+    print_table(("address", "since"), rows, "Nobody has declined.")
 
 
 @app.command()
