@@ -116,10 +116,13 @@ def purge_instance(book: Book, which: str, now: datetime, *, by: str, reason: st
         line = asked("purge", by, reason)
         if row.purged_at is not None:
             return _answer(row, "it is purged already")
+        is_news = row.force_purge_requested_at is None
         row.force_purge_requested_at = row.force_purge_requested_at or how.today
         if _is_at(row, Kind.PURGE) and row.status != failed("purge"):
             return _answer(row, "its purge is under way already")
         if not _is_removed(row) and not _is_at(row, Kind.PURGE):
+            if is_news and wish(row.status, Wish.REMOVE, how.now) is None:
+                add_log(session, row, line, now=how.now)  # a removal under way says nothing anew
             note = ask_removal(session, row, line, how)
             return _answer(row, f"{note}; its project goes right after")
         row.purge_eligible_at = min(row.purge_eligible_at or how.today, how.today)

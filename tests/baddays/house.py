@@ -6,8 +6,10 @@ Time is a clock that only the house moves, so back-offs, leases and deadlines co
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
+
+from sqlalchemy import select
 
 from polydock_pipelines.actions.advance import Visit
 from polydock_pipelines.actions.endpoints import probe_others
@@ -33,7 +35,7 @@ from polydock_pipelines.db.database import Database
 from polydock_pipelines.db.handovers import Chunk
 from polydock_pipelines.db.models.instances import AppInstance
 from polydock_pipelines.lifecycle.mails import MailKind
-from polydock_pipelines.lifecycle.table import UNSTABLE, legs_of
+from polydock_pipelines.lifecycle.table import FAILED, UNSTABLE, Kind, leg_of, legs_of
 from polydock_pipelines.ports import Lagoon, Ports
 from tests.baddays.meddling import WorkerDiedError
 from tests.fakes.clock import FakeClock
@@ -45,6 +47,14 @@ MINUTE = timedelta(minutes=1)
 FAILED_RETENTION = timedelta(days=7)
 AFTER_DEATH = timedelta(seconds=100)
 """When the lease and the hand-over of a worker that died have run out."""
+CALENDAR = select(
+    AppInstance.status,
+    AppInstance.midtrial_email_at,
+    AppInstance.one_day_left_email_at,
+    AppInstance.trial_ends_at,
+    AppInstance.purge_eligible_at,
+)
+LOOKS = select(AppInstance.status, AppInstance.next_check_at)
 
 
 def work_run(database: Database, ports: Ports, chunk: Chunk) -> list[Visit]:
@@ -120,6 +130,8 @@ class House:
     def keep_time(self) -> None:
         """Do what the calendar has due, as the schedules do."""
         now, book = self.clock.now(), a_book(self.database)
+        if not self._has_the_calendar_any(now):
+            return
         for kind in (MailKind.MIDTRIAL, MailKind.ONE_DAY_LEFT):
             if is_reminder_due(book, now, kind):
                 write_reminders(book, now, kind)
@@ -136,9 +148,25 @@ class House:
         chunks = hand_over_new(book, now, "signups")
         chunks += hand_over_ended(book, look(book, self.eye, now).by_kind, now, "builds")
         probe_others(book, now)
+        looked_at = self._kinds_looked_at(now)
         for kind in JOBS:
-            chunks += hand_over_due(book, kind, now, "due_instances")
+            if kind in looked_at:
+                chunks += hand_over_due(book, kind, now, "due_instances")
         return chunks
+
+    def _has_the_calendar_any(self, now: datetime) -> bool:
+        """Whether it may have: most ticks find nothing, and shall cost one look."""
+        with self.database.read() as session:
+            rows = session.execute(CALENDAR).tuples().all()
+        return any(
+            status in FAILED or any(date and date <= now for date in dates)
+            for status, *dates in rows
+        )
+
+    def _kinds_looked_at(self, now: datetime) -> set[Kind]:
+        with self.database.read() as session:
+            rows = session.execute(LOOKS).tuples().all()
+        return {leg[0] for status, at in rows if at and at <= now and (leg := leg_of(status))}
 
     def tick(self) -> list[Visit]:
         """Keep time, hand over what is due and work it."""

@@ -1,11 +1,14 @@
 """What must hold after every day, however bad: looked up in our tables and in Lagoon."""
 
 import json
+import re
 from collections import Counter
 from collections.abc import Mapping
 from itertools import pairwise
+from typing import TypeVar
 
-from sqlalchemy import func, select
+from sqlalchemy import select
+from sqlalchemy.orm import Session
 
 from polydock_pipelines.actions.read_mails import STATES
 from polydock_pipelines.actions.read_registration import read_registration
@@ -35,6 +38,10 @@ from tests.makers import GIT_URL
 
 GONE = {"removed", *(s for s in STATUSES if (x := stage_of(s)) and x.kind is Kind.PURGE)}
 """After the removal; what is there is purged, or may be restored."""
+FORCES = re.compile(r"purge asked for by |failed \d+ days ago and nobody retried it")
+"""How the log's lines begin that end a grace at once; the second is the sweep of old failures."""
+UNFORCES = re.compile(r"(its grace back|restore) asked for by ")
+Line = TypeVar("Line", InstanceLog, StatusTransition)
 SOMEBODYS = "somebody's"
 """The bulk id of builds that a test starts behind our back."""
 
@@ -124,30 +131,39 @@ def _assert_end(house: House, row: AppInstance) -> None:
 
 def _assert_nothing_early(database: Database, rows: list[AppInstance]) -> None:
     """Assert that no mail came before its moment, and no purge before its grace was over."""
+    assert all(mail.created_at >= mail.wanted_at for mail in mails(database))
     with database.read() as session:
-        written = session.scalars(select(Email)).all()
-        purges = session.execute(
-            select(StatusTransition.instance_id, func.min(StatusTransition.created_at))
-            .where(StatusTransition.to_status == "pending-purge")
-            .group_by(StatusTransition.instance_id)
-        )
-        begun = dict(purges.tuples().all())
-    assert all(mail.created_at >= mail.wanted_at for mail in written)
-    for row in rows:
-        if row.id in begun and row.force_purge_requested_at is None:
-            assert row.removed_at is not None
-            assert begun[row.id] >= row.removed_at + GRACE, f"{row.name} went in its grace"
+        for row in rows:
+            _assert_grace_kept(session, row)
+
+
+def _assert_grace_kept(session: Session, row: AppInstance) -> None:
+    """Assert of each purge, in each life, that its grace was over or that somebody forced it."""
+    words = [
+        (line.created_at, FORCES.match(line.message) is not None)
+        for line in of_instance(session, InstanceLog, row)
+        if FORCES.match(line.message) or UNFORCES.match(line.message)
+    ]
+    removed_at = None
+    for step in of_instance(session, StatusTransition, row):
+        if step.to_status == "removed" and step.from_status not in GONE:
+            removed_at = step.created_at
+        if (step.from_status, step.to_status) == ("removed", "pending-purge"):
+            spoken = [is_forced for at, is_forced in words if at <= step.created_at]
+            assert removed_at is not None
+            is_over = step.created_at >= removed_at + GRACE
+            assert is_over or spoken[-1:] == [True], f"{row.name} went in its grace"
+
+
+def of_instance(session: Session, model: type[Line], row: AppInstance) -> list[Line]:
+    """Return the lines of an instance's story, oldest first."""
+    chosen = select(model).where(model.instance_id == row.id).order_by(model.id)
+    return list(session.scalars(chosen))
 
 
 def _assert_story_without_gaps(database: Database, row: AppInstance) -> None:
     with database.read() as session:
-        steps = list(
-            session.scalars(
-                select(StatusTransition)
-                .where(StatusTransition.instance_id == row.id)
-                .order_by(StatusTransition.id)
-            )
-        )
+        steps = of_instance(session, StatusTransition, row)
         told = list(
             session.scalars(
                 select(OutboxEvent.sequence)

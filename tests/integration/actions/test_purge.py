@@ -183,7 +183,9 @@ def test_a_removal_under_way_is_followed_by_the_forced_purge(
 ) -> None:
     with sqlite_database.write() as session:
         row = make_trial(session, status=status)
-    purge_instance(a_book(sqlite_database), row.uuid, START, by="ada")
+    for _ in range(2):
+        purge_instance(a_book(sqlite_database), row.uuid, START, by="ada")
+    assert lines(sqlite_database, row).count("purge asked for by ada") == 1
     row = again(sqlite_database, row)
     assert row.force_purge_requested_at == START
     assert row.status == ("pending-pre-remove" if status in FAILED else status)
