@@ -1,5 +1,6 @@
 """Fixtures of every test: databases with our schema, and the clock that stands still."""
 
+import gc
 import os
 import shutil
 from collections.abc import Generator
@@ -35,6 +36,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items[:] = [*slow[0::2], *fast[:half], *slow[1::2], *fast[half:]]
 
 
+def pytest_collection_finish() -> None:
+    """Look less often for garbage: what ten thousand tests and Dagster keep is not any."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 50)
+
+
 @pytest.fixture
 def clock() -> FakeClock:
     """A clock that stands at `tests.fakes.clock.START` until it is moved."""
@@ -49,11 +57,18 @@ def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+@pytest.fixture(scope="session")
+def sqlite_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the SQLite databases of this worker's tests stand, one after another."""
+    return tmp_path_factory.mktemp("sqlite")
+
+
 @pytest.fixture
-def sqlite_url(tmp_path: Path, sqlite_template: Path) -> str:
-    """The address of a fresh, migrated SQLite database of this test."""
-    path = tmp_path / "polydock.sqlite"
-    shutil.copyfile(sqlite_template, path)
+def sqlite_url(sqlite_home: Path, sqlite_template: Path) -> str:
+    """The address of a fresh, migrated SQLite database, this test's alone."""
+    for old in sqlite_home.iterdir():
+        old.unlink()
+    path = shutil.copyfile(sqlite_template, sqlite_home / "polydock.sqlite")
     return f"sqlite:///{path}"
 
 
@@ -93,26 +108,33 @@ def database_url(request: pytest.FixtureRequest) -> str:
     return request.getfixturevalue(f"{request.param}_url")
 
 
+@pytest.fixture(scope="session")
+def engines() -> dict[str, Database]:
+    """Databases by address, closed between tests: an engine remembers the SQL it has compiled."""
+    return {}
+
+
 @pytest.fixture
-def database(database_url: str) -> Generator[Database]:
+def database(database_url: str, engines: dict[str, Database]) -> Generator[Database]:
     """A fresh, migrated database, of either kind."""
-    yield from _opened(database_url)
+    yield from _opened(database_url, engines)
 
 
 @pytest.fixture
-def sqlite_database(sqlite_url: str) -> Generator[Database]:
+def sqlite_database(sqlite_url: str, engines: dict[str, Database]) -> Generator[Database]:
     """A fresh, migrated SQLite database, for tests that open no socket."""
-    yield from _opened(sqlite_url)
+    yield from _opened(sqlite_url, engines)
 
 
 @pytest.fixture
-def postgres_database(postgres_url: str) -> Generator[Database]:
+def postgres_database(postgres_url: str, engines: dict[str, Database]) -> Generator[Database]:
     """A fresh, migrated Postgres database."""
-    yield from _opened(postgres_url)
+    yield from _opened(postgres_url, engines)
 
 
-def _opened(url: str) -> Generator[Database]:
-    opened = Database(url, VAULT)
+def _opened(url: str, engines: dict[str, Database]) -> Generator[Database]:
+    opened = engines.get(url) or engines.setdefault(url, Database(url, VAULT))
+    opened.vault = VAULT  # a test may have given it another
     yield opened
     opened.close()
 

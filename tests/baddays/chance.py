@@ -1,5 +1,6 @@
 """Draws scenarios: so many, from a seed, on databases of either kind."""
 
+import gc
 import logging
 import multiprocessing
 import os
@@ -66,9 +67,16 @@ class Played:
 def in_processes(batches: Sequence[Batch], processes: int = 2) -> Generator[Played]:
     """Play batches, some at a time; yield each when it has ended."""
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(processes, context, end_with_parent, (os.getpid(),)) as pool:
+    with ProcessPoolExecutor(processes, context, prepare, (os.getpid(),)) as pool:
         for future in as_completed([pool.submit(play_batch, batch) for batch in batches]):
             yield future.result()
+
+
+def prepare(parent: int) -> None:
+    """Make a process ready to play."""
+    end_with_parent(parent)
+    gc.freeze()  # what is imported is no garbage, and not worth looking at again and again
+    gc.set_threshold(50_000, 20, 50)
 
 
 def end_with_parent(parent: int) -> None:

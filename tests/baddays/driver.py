@@ -80,6 +80,7 @@ def open_ports(address: Address, clock: FakeClock) -> Ports:
         lambda: token,
         timeout_s=address.timeout_s,
         create_timeout_s=address.timeout_s,
+        retry_wait_s=0.01,
         failure_kept_s=0,
     )
     return Ports(

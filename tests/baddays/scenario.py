@@ -361,6 +361,8 @@ class Life(RuleBasedStateMachine):
         self.house.go_on(patience=SETTLES_WITHIN)
         assert self.house.is_at_rest(), self._statuses()
         for _ in range(20):  # trouble that was planned may still come, once each
+            if not debts.all_of(self.db):
+                break
             with suppress(WorkerDiedError):
                 self._settle()
         assert not debts.all_of(self.db), "the weather is fine, and yet something is owed"

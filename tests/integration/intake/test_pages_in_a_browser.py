@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Page, expect, sync_playwright
 
 from tests.integration.intake.door import Door
 from tests.integration.intake.trials import (
@@ -46,17 +46,17 @@ def test_a_person_extends_and_declines(sqlite_door: Door, door_url: str, scheme:
         page.on("console", lambda message: said.append(message.text))
 
         page.goto(door_url + one.extension)
-        assert page.title() == "Extend your trial"
+        expect(page).to_have_title("Extend your trial")
         assert SHOWN_END in page.inner_text("main")
         page.get_by_role("button", name="Extend the trial").click()
-        assert page.title() == "Your trial is extended"
+        expect(page).to_have_title("Your trial is extended")
         assert SHOWN_EXTENDED in page.inner_text("main")
         page.reload()
         assert instance_row(sqlite_door.db, one.id).trial_ends_at == EXTENDED
 
         page.goto(door_url + LINKS.unsubscribe(mail(sqlite_door.db, one, "ada@example.com")))
         page.get_by_role("button", name="Stop reminders").click()
-        assert page.title() == "No more reminders"
+        expect(page).to_have_title("No more reminders")
     assert said == []  # such as what the content policy blocks
 
 
