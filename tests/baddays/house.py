@@ -34,6 +34,7 @@ from polydock_pipelines.actions.work import Leg, begin_run, end_run, work_leg
 from polydock_pipelines.db.database import Database
 from polydock_pipelines.db.handovers import Chunk
 from polydock_pipelines.db.models.instances import AppInstance
+from polydock_pipelines.db.trials import LEAVING
 from polydock_pipelines.lifecycle.mails import MailKind
 from polydock_pipelines.lifecycle.table import FAILED, UNSTABLE, Kind, leg_of, legs_of
 from polydock_pipelines.ports import Lagoon, Ports
@@ -49,11 +50,12 @@ AFTER_DEATH = timedelta(seconds=100)
 """When the lease and the hand-over of a worker that died have run out."""
 CALENDAR = select(
     AppInstance.status,
+    AppInstance.updated_at,
+    AppInstance.trial_ends_at,
     AppInstance.midtrial_email_at,
     AppInstance.one_day_left_email_at,
-    AppInstance.trial_ends_at,
     AppInstance.purge_eligible_at,
-)
+).where(AppInstance.purged_at.is_(None))
 LOOKS = select(AppInstance.status, AppInstance.next_check_at)
 
 
@@ -159,8 +161,9 @@ class House:
         with self.database.read() as session:
             rows = session.execute(CALENDAR).tuples().all()
         return any(
-            status in FAILED or any(date and date <= now for date in dates)
-            for status, *dates in rows
+            (status in FAILED and since < now - FAILED_RETENTION)
+            or any(date and date <= now for date in (dates if status in LEAVING else (end, *dates)))
+            for status, since, end, *dates in rows
         )
 
     def _kinds_looked_at(self, now: datetime) -> set[Kind]:
@@ -177,10 +180,14 @@ class House:
 
     def go_on(self, until: Callable[[], bool] | None = None, patience: timedelta | None = None):
         """Tick and move the clock until everything rests, *until* is true, or patience ends."""
-        end, pause = self.clock.now() + (patience or 240 * MINUTE), TICK
+        patience = patience or 240 * MINUTE
+        end, pause = self.clock.now() + patience, TICK
+        is_for_days = patience >= timedelta(days=1)
+        longest = patience.total_seconds() / 200 if is_for_days else LONGEST_PAUSE
+        still = {"unreachable", "waiting"} if is_for_days else {"unreachable"}
         while not (until or self.is_at_rest)() and self.clock.now() < end:
-            has_moved = any(visit.outcome != "unreachable" for visit in self.tick())
-            pause = TICK if has_moved else min(pause * 2, LONGEST_PAUSE)
+            has_moved = any(visit.outcome not in still for visit in self.tick())
+            pause = TICK if has_moved else min(pause * 2, longest)
             self.clock.advance(pause)
 
     def row(self, which: str) -> AppInstance:
