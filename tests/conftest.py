@@ -1,6 +1,5 @@
 """Fixtures of every test: databases with our schema, and the clock that stands still."""
 
-import gc
 import os
 import shutil
 from collections.abc import Generator
@@ -11,7 +10,7 @@ import pytest
 from polydock_pipelines.db import schema
 from polydock_pipelines.db.database import Database
 from polydock_pipelines.db.models.all import METADATA
-from tests.baddays.chance import SEED, new_seed
+from tests.baddays.chance import SEED, look_less_for_garbage, new_seed
 from tests.fakes.clock import FakeClock
 from tests.makers import VAULT
 from tests.postgres import PostgresServer, Spares, running_postgres
@@ -37,10 +36,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_collection_finish() -> None:
-    """Look less often for garbage: what ten thousand tests and Dagster keep is not any."""
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(50_000, 20, 50)
+    """Leave ten thousand tests and Dagster alone."""
+    look_less_for_garbage()
 
 
 @pytest.fixture
